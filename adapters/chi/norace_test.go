@@ -1,0 +1,5 @@
+//go:build !race
+
+package recesschi_test
+
+const raceEnabled = false

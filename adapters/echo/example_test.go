@@ -1,0 +1,134 @@
+package recessecho_test
+
+import (
+	"context"
+	"fmt"
+	"html/template"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+	"github.com/recess-go/recess/adapters/echo"
+	"github.com/recess-go/recess/core"
+	"github.com/recess-go/recess/core/state"
+	"github.com/recess-go/recess/core/state/memstate"
+)
+
+func Example() {
+	engine, err := recess.New(context.Background(), recess.Config{Backend: memstate.New(memstate.Config{})})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer engine.Close()
+
+	e := echo.New()
+	gate, err := recessecho.Install(e, engine, recessecho.Hooks{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	hello := func(c echo.Context) error { return c.String(http.StatusOK, "hello") }
+	e.GET("/", hello)
+	e.GET("/healthz", hello, gate.ForceOff)
+	shop := e.Group("/checkout", gate.Scope("checkout"))
+	shop.GET("/cart", hello)
+
+	show := func(when string) {
+		fmt.Print(when)
+		for _, path := range []string{"/", "/healthz", "/checkout/cart"} {
+			w := httptest.NewRecorder()
+			e.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+			fmt.Printf("  %s %d", path, w.Code)
+		}
+		fmt.Println()
+	}
+	control := engine.Control(state.Actor{Name: "alice"})
+	show("open:           ")
+	_, _ = control.On(context.Background(), recess.Opening{Scope: "checkout"})
+	show("checkout closed:")
+	_, _ = control.On(context.Background(), recess.Opening{})
+	show("all closed:     ")
+	// Output:
+	// open:             / 200  /healthz 200  /checkout/cart 200
+	// checkout closed:  / 200  /healthz 200  /checkout/cart 503
+	// all closed:       / 503  /healthz 200  /checkout/cart 503
+}
+
+// Expected refusals stay out of echo's log. A logger behind the gate never sees them; one before it asks the gate.
+func ExampleGate_Blocked() {
+	engine, err := recess.New(context.Background(), recess.Config{
+		Backend: memstate.New(memstate.Config{}), Policy: recess.Policy{AllowPaths: []string{"/broken"}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer engine.Close()
+
+	e := echo.New()
+	gate, err := recessecho.New(e, engine, recessecho.Hooks{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	e.Use(middleware.RequestLoggerWithConfig(middleware.RequestLoggerConfig{
+		LogMethod: true, LogURIPath: true, LogStatus: true,
+		LogValuesFunc: func(c echo.Context, v middleware.RequestLoggerValues) error {
+			if !gate.Blocked(c) {
+				fmt.Println(v.Method, v.URIPath, v.Status)
+			}
+			return nil
+		},
+	}), gate.Middleware)
+	e.GET("/page", func(c echo.Context) error { return c.NoContent(http.StatusOK) })
+	e.GET("/broken", func(c echo.Context) error { return c.NoContent(http.StatusServiceUnavailable) })
+
+	get := func(path string) {
+		e.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil))
+	}
+	get("/page")
+	_, _ = engine.Control(state.Actor{Name: "alice"}).On(context.Background(), recess.Opening{})
+	get("/page")
+	get("/broken") // a 503 of its own
+	// Output:
+	// GET /page 200
+	// GET /broken 503
+}
+
+// A banner, while a window is planned or announced and for whoever was let in. Nothing is shown otherwise.
+func ExampleGate_Maintenance() {
+	engine, err := recess.New(context.Background(), recess.Config{Backend: memstate.New(memstate.Config{})})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer engine.Close()
+
+	e := echo.New()
+	e.Renderer = &echo.TemplateRenderer{Template: template.Must(template.New("front").Parse(
+		`{{with .maintenance}}<p class="banner">{{if .Planned}}Closed from {{.StartsAt.Format "15:04"}}: {{end}}{{.Message}}</p>{{end}}<h1>Shop</h1>` + "\n"))}
+	gate, err := recessecho.Install(e, engine, recessecho.Hooks{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	e.GET("/", func(c echo.Context) error {
+		return c.Render(http.StatusOK, "front", map[string]any{"maintenance": gate.Maintenance(c)})
+	})
+
+	show := func() {
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		fmt.Print(w.Body)
+	}
+	show()
+	night := time.Date(2126, 1, 31, 22, 0, 0, 0, time.UTC)
+	_, err = engine.Control(state.Actor{Name: "alice"}).Schedule(context.Background(), recess.Opening{
+		Start: night, End: night.Add(time.Hour), Messages: map[string]string{"": "we move to new machines."},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	show()
+	// Output:
+	// <h1>Shop</h1>
+	// <p class="banner">Closed from 22:00: we move to new machines.</p><h1>Shop</h1>
+}

@@ -1,0 +1,76 @@
+package recessecho
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"github.com/recess-go/recess/core"
+	"github.com/recess-go/recess/core/nethttp"
+)
+
+// Hooks is what an application on echo may add.
+type Hooks = recess.Hooks[echo.Context]
+
+// A Gate is an engine before the routes of one [echo.Echo].
+type Gate struct {
+	port   nethttp.Port[echo.Context]
+	echo   *echo.Echo
+	routes map[route]recess.Marker // all routes, marked or not
+}
+
+// Install puts the gate before every route, and before what answers where no route matches. It returns an error if
+// the engine's policy needs a hook that is missing.
+func Install(e *echo.Echo, engine *recess.Engine, hooks Hooks) (*Gate, error) {
+	g, err := New(e, engine, hooks)
+	if err != nil {
+		return nil, err
+	}
+	e.Use(g.Middleware)
+	return g, nil
+}
+
+// New makes a gate to be mounted by hand: on a group, behind the authentication that Hooks.User relies on. It sets
+// e.OnAddRouteHandler, and calls the one that was set. It returns an error if the engine's policy needs a hook that is
+// missing.
+func New(e *echo.Echo, engine *recess.Engine, hooks Hooks) (*Gate, error) {
+	if err := hooks.Check(engine); err != nil {
+		return nil, err
+	}
+	g := &Gate{echo: e, routes: make(map[route]recess.Marker)}
+	g.port = nethttp.Port[echo.Context]{Engine: engine, Hooks: hooks, Marker: g.marker, Attach: attach}
+	g.learn()
+	return g, nil
+}
+
+// Middleware decides every request before the handlers behind it see it.
+func (g *Gate) Middleware(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		ticket := g.port.Engine.Begin()
+		defer ticket.End()
+		if !ticket.Open() && !g.port.Admit(&ticket, c, c.Response(), c.Request()) {
+			return nil
+		}
+		return next(c)
+	}
+}
+
+func attach(c echo.Context, r *http.Request, m *recess.Maintenance) {
+	c.SetRequest(r)
+	c.Set(recess.ContextKey, m)
+}
+
+// Blocked reports whether the response is a refusal by Recess: for the LogValuesFunc of echo's RequestLogger.
+func (g *Gate) Blocked(c echo.Context) bool { return nethttp.Blocked(c.Response().Header()) }
+
+// Maintenance is what handlers and templates may tell their visitors; nil if there is nothing to tell. The same value
+// is in the context under [recess.ContextKey], and [recess.FromContext] finds it in the request's context.
+func (g *Gate) Maintenance(c echo.Context) *recess.Maintenance {
+	return recess.FromContext(c.Request().Context())
+}
+
+// Status answers the public status endpoint: put it below Policy.ControlPath, or mark it with [Gate.ForceOff].
+func (g *Gate) Status(c echo.Context) error {
+	x := nethttp.Exchange{Writer: c.Response(), Request: c.Request()}
+	x.Answer(g.port.Engine.StatusAnswer())
+	return nil
+}

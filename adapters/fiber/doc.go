@@ -1,0 +1,31 @@
+// Package recessfiber puts Recess before the routes of a fiber application.
+//
+//	app := fiber.New()
+//	app.Use(recover.New())
+//	gate, err := recessfiber.Install(app, engine, recessfiber.Hooks{})
+//	app.Get("/healthz", gate.ForceOff, healthz)
+//	checkout := app.Group("/checkout", gate.Scope("checkout"))
+//
+// # Where the gate belongs
+//
+// Before every route, Static, Mount and filesystem: fiber runs what was added first, and what stands before the gate
+// is not covered. Behind what changes the path or the method. fiber's logger asks its Next before the handlers run:
+// install it behind the gate to leave refusals out, or ask [Gate.Blocked] in a logger of your own.
+//
+// # Markers
+//
+// ForceOff, ForceOn and what Scope returns are handlers to be put before a route's own, or on a group. The innermost
+// force counts; scopes add up. A function of the application's own that calls gate.ForceOff marks nothing. HEAD has
+// GET's marker where it has no route of its own.
+//
+// fiber compares a group's prefix as a string, so that a group "/api" runs for "/apix" too. Its markers do not: they
+// hold for "/api" and what lies below. As its handlers do, they hold for routes below the prefix that were added after
+// the group, by whomever.
+//
+// The marker of a request is that of the first route that matches. Where no route does, a group is still closed by
+// ForceOn and belongs to its scopes, but is not opened by ForceOff: Static and other middlewares that answer by
+// themselves look like that. Let them in by path rules.
+//
+// Routes are known as they stand when the first request is looked up. One that is added later has no marker of its
+// own: it is closed with the whole site but with no scope, and of its markers ForceOn alone works.
+package recessfiber

@@ -1,0 +1,93 @@
+package recessfiber
+
+import (
+	"bytes"
+	"net/netip"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/utils"
+	"github.com/recess-go/recess/core"
+	"github.com/recess-go/recess/core/page"
+)
+
+// exchange is one request on its way through a gate. What it tells the engine lives in fiber's buffers.
+type exchange struct {
+	recess.Caller[*fiber.Ctx]
+	gate  *Gate
+	outer recess.Marker // what the request has reached already
+}
+
+// Method implements [recess.Request].
+func (x *exchange) Method() string { return x.Context.Method() }
+
+// Host implements [recess.Request].
+func (x *exchange) Host() string { return utils.UnsafeString(x.Context.Context().Host()) }
+
+// Path implements [recess.Request]. c.Path would be the decoded one under Config.UnescapePath.
+func (x *exchange) Path() string {
+	return utils.UnsafeString(x.Context.Context().URI().PathOriginal())
+}
+
+// Header implements [recess.Request]. Under Config.DisableHeaderNormalizing fasthttp keeps names as they were sent.
+func (x *exchange) Header(name string) string {
+	header := &x.Context.Request().Header
+	lines := header.PeekAll(name)
+	if x.gate.shadow(x.Context.App()).config.DisableHeaderNormalizing {
+		lines = nil
+		header.VisitAll(func(key, value []byte) {
+			if strings.EqualFold(utils.UnsafeString(key), name) {
+				lines = append(lines, value)
+			}
+		})
+	}
+	switch len(lines) {
+	case 0:
+		return ""
+	case 1:
+		return utils.UnsafeString(lines[0])
+	default:
+		return utils.UnsafeString(bytes.Join(lines, []byte(", ")))
+	}
+}
+
+// Peer implements [recess.Request]. It is the connection's, whatever a middleware set by SetRemoteAddr.
+func (x *exchange) Peer() netip.AddrPort {
+	conn := x.Context.Context().Conn()
+	if conn == nil {
+		return netip.AddrPort{}
+	}
+	addr, ok := conn.RemoteAddr().(interface{ AddrPort() netip.AddrPort })
+	if !ok || addr.AddrPort().Addr().IsUnspecified() { // a Unix socket, and a request that came over none
+		return netip.AddrPort{}
+	}
+	return addr.AddrPort()
+}
+
+// Marker implements [recess.Request].
+func (x *exchange) Marker() recess.Marker { return x.gate.marker(x.Context, x.outer) }
+
+// SetHeader implements [recess.Exchange].
+func (x *exchange) SetHeader(name string, value []string) {
+	x.Context.Response().Header.Set(name, value[0])
+}
+
+// Attach implements [recess.Exchange].
+func (x *exchange) Attach(m *recess.Maintenance) {
+	x.Context.Locals(recess.ContextKey, m)
+	x.Context.SetUserContext(recess.NewContext(x.Context.UserContext(), m))
+}
+
+// Answer implements [recess.Exchange].
+func (x *exchange) Answer(a *page.Answer) { send(x.Context, a) }
+
+// send sends an answer. fasthttp leaves the body of a response to HEAD out and takes its length all the same. It does
+// not write to a raw body: compression and whatever replaces the body work on buffers of their own.
+func send(c *fiber.Ctx, a *page.Answer) {
+	response := c.Response()
+	response.SetStatusCode(a.Status)
+	for _, f := range a.Header {
+		response.Header.Set(f.Name, f.Value[0])
+	}
+	response.SetBodyRaw(a.Body)
+}

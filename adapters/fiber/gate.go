@@ -1,0 +1,110 @@
+package recessfiber
+
+import (
+	"fmt"
+	"reflect"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/recess-go/recess/core"
+)
+
+// Hooks is what an application on fiber may add.
+type Hooks = recess.Hooks[*fiber.Ctx]
+
+// A Gate is an engine before the routes of one application.
+type Gate struct {
+	engine  *recess.Engine
+	hooks   Hooks
+	shadows sync.Map  // *fiber.App → *shadow
+	pool    sync.Pool // of *exchange
+}
+
+// Install puts the gate before everything that is added from now on. It returns an error if there are routes, mounted
+// applications or static files already, for fiber would not put it before those, or if the engine's policy needs a hook
+// that is missing.
+func Install(app *fiber.App, engine *recess.Engine, hooks Hooks) (*Gate, error) {
+	if open := uncovered(app); len(open) > 0 {
+		return nil, fmt.Errorf("recessfiber: install: what exists already would stay open (%s): install the gate before it",
+			strings.Join(open, ", "))
+	}
+	g, err := New(app, engine, hooks)
+	if err != nil {
+		return nil, err
+	}
+	app.Use(g.Middleware)
+	return g, nil
+}
+
+// uncovered names what would answer before a middleware that is added now.
+func uncovered(app *fiber.App) (open []string) {
+	for _, r := range app.GetRoutes(true) {
+		open = append(open, r.Method+" "+r.Path)
+	}
+	for _, r := range app.Stack()[0] {
+		switch {
+		case len(r.Handlers) == 0:
+			open = append(open, "Mount "+r.Path)
+		case strings.Contains(runtime.FuncForPC(reflect.ValueOf(r.Handlers[0]).Pointer()).Name(), ".registerStatic."):
+			open = append(open, "Static "+r.Path)
+		}
+	}
+	return open
+}
+
+// New makes a gate to be mounted by hand: on a group, behind the authentication that Hooks.User relies on. It serves
+// the application, or the one that this is mounted in. It returns an error if the engine's policy needs a hook that is
+// missing.
+func New(_ *fiber.App, engine *recess.Engine, hooks Hooks) (*Gate, error) {
+	if err := hooks.Check(engine); err != nil {
+		return nil, err
+	}
+	g := &Gate{engine: engine, hooks: hooks}
+	g.pool.New = func() any { return new(exchange) }
+	return g, nil
+}
+
+// Middleware decides every request before the handlers behind it see it.
+func (g *Gate) Middleware(c *fiber.Ctx) error {
+	ticket := g.engine.Begin()
+	defer ticket.End()
+	if !ticket.Open() && !g.admit(ticket.Admit, recess.Marker{}, c) {
+		return nil
+	}
+	return c.Next()
+}
+
+// admit asks whether a request may go on. If not it is answered, past the application's error handler.
+func (g *Gate) admit(ask func(recess.Exchange) bool, outer recess.Marker, c *fiber.Ctx) bool {
+	x := g.pool.Get().(*exchange)
+	*x = exchange{recess.Caller[*fiber.Ctx]{Hooks: &g.hooks, Context: c}, g, outer}
+	defer func() {
+		*x = exchange{}
+		g.pool.Put(x)
+	}()
+	if ask(x) {
+		return true
+	}
+	c.Locals(blocked{}, true)
+	return false
+}
+
+type blocked struct{}
+
+// Blocked reports whether Recess has refused a request.
+func (g *Gate) Blocked(c *fiber.Ctx) bool { return c.Locals(blocked{}) != nil }
+
+// Maintenance is what handlers and templates may tell their visitors; nil if there is nothing to tell. The same value
+// is in the locals under [recess.ContextKey], and [recess.FromContext] finds it in the user context.
+func (g *Gate) Maintenance(c *fiber.Ctx) *recess.Maintenance {
+	m, _ := c.Locals(recess.ContextKey).(*recess.Maintenance)
+	return m
+}
+
+// Status answers the public status endpoint: put it below Policy.ControlPath, or behind [Gate.ForceOff].
+func (g *Gate) Status(c *fiber.Ctx) error {
+	send(c, g.engine.StatusAnswer())
+	return nil
+}

@@ -1,0 +1,5 @@
+//go:build race
+
+package recessfiber_test
+
+const raceEnabled = true

@@ -1,0 +1,135 @@
+package recessfiber
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/recess-go/recess/core"
+	"github.com/valyala/fasthttp"
+)
+
+// shadow is an application with the same routes, whose handlers only take down what the real ones say. fiber cannot be
+// asked which route a request will match, and nothing but its router answers as its router does.
+type shadow struct {
+	config  fiber.Config
+	groups  map[*fiber.Route]bool   // marked ones
+	handler fasthttp.RequestHandler // nil if nothing is marked
+	probes  sync.Pool
+}
+
+// probe is a request to the shadow, and what it met there.
+type probe struct {
+	fasthttp.RequestCtx
+	marker recess.Marker
+	routed bool
+}
+
+type probeKey struct{}
+
+// shadow returns the shadow of an application as it stood when it was first asked.
+func (g *Gate) shadow(app *fiber.App) *shadow {
+	if known, ok := g.shadows.Load(app); ok {
+		return known.(*shadow)
+	}
+	known, _ := g.shadows.LoadOrStore(app, g.newShadow(app))
+	return known.(*shadow)
+}
+
+func (g *Gate) newShadow(app *fiber.App) *shadow {
+	s := &shadow{config: app.Config(), groups: make(map[*fiber.Route]bool)}
+	s.probes.New = func() any {
+		p := new(probe)
+		p.SetUserValue(probeKey{}, p)
+		return p
+	}
+	// No UnescapePath: the shadow is given paths as the router sees them.
+	dark := fiber.New(fiber.Config{
+		CaseSensitive: s.config.CaseSensitive, StrictRouting: s.config.StrictRouting, RequestMethods: s.config.RequestMethods,
+	})
+	marked := false
+	routes := app.GetRoutes(true)
+	for _, stack := range app.Stack() {
+		for _, r := range stack {
+			m := g.said(r.Handlers)
+			says := m.Force != recess.NotForced || len(m.Scopes) > 0
+			marked = marked || says
+			switch {
+			case len(routes) > 0 && same(r, &routes[0]):
+				routes = routes[1:]
+				dark.Add(r.Method, r.Path, func(c *fiber.Ctx) error { probeOf(c).meet(m).routed = true; return nil })
+			case says:
+				s.groups[r] = true
+				for _, pattern := range s.below(r.Path) {
+					dark.Add(r.Method, pattern, func(c *fiber.Ctx) error { probeOf(c).meet(m); return c.Next() })
+				}
+			}
+		}
+	}
+	dark.All("/*", func(*fiber.Ctx) error { return nil }) // no error to be made for each request without a route
+	if marked {
+		s.handler = dark.Handler()
+	}
+	return s
+}
+
+// same reports whether a route of the stack, groups and all, is this one of the routes without the groups.
+func same(r, route *fiber.Route) bool {
+	return r.Method == route.Method && r.Path == route.Path && len(r.Handlers) == len(route.Handlers) &&
+		len(r.Handlers) > 0 && &r.Handlers[0] == &route.Handlers[0]
+}
+
+// below are the patterns of a group's prefix and the segments below it, where fiber's Use takes it for a mere string.
+func (s *shadow) below(prefix string) []string {
+	switch {
+	case strings.HasSuffix(prefix, "*"):
+		return []string{prefix}
+	case s.config.StrictRouting && strings.HasSuffix(prefix, "/") && prefix != "/":
+		return []string{prefix, prefix + "+"} // "/api/*" would match "/api"
+	}
+	return []string{strings.TrimRight(prefix, "/") + "/*"}
+}
+
+// covers reports whether a path lies below a group.
+func (s *shadow) covers(group *fiber.Route, path string) bool {
+	return slices.ContainsFunc(s.below(group.Path), func(pattern string) bool {
+		return fiber.RoutePatternMatch(path, pattern, s.config)
+	})
+}
+
+func probeOf(c *fiber.Ctx) *probe { return c.Context().UserValue(probeKey{}).(*probe) }
+
+// meet takes a marker down. Within copies scopes, which most markers do not have.
+func (p *probe) meet(m recess.Marker) *probe {
+	if len(m.Scopes) == 0 {
+		p.marker.Force = cmp.Or(m.Force, p.marker.Force)
+	} else {
+		p.marker = p.marker.Within(m)
+	}
+	return p
+}
+
+// find looks a request up.
+func (s *shadow) find(c *fiber.Ctx) recess.Marker {
+	if s.handler == nil {
+		return recess.Marker{}
+	}
+	p := s.probes.Get().(*probe)
+	defer s.probes.Put(p)
+	if s.ask(p, c.Method(), c.Path()); !p.routed && c.Method() == fiber.MethodHead {
+		s.ask(p, fiber.MethodGet, c.Path())
+	}
+	if !p.routed && p.marker.Force == recess.ForcedOff {
+		p.marker.Force = recess.NotForced
+	}
+	return p.marker
+}
+
+func (s *shadow) ask(p *probe, method, path string) {
+	p.marker, p.routed = recess.Marker{}, false
+	p.Request.Header.SetMethod(method)
+	p.Request.URI().SetPath(path)
+	s.handler(&p.RequestCtx)
+}

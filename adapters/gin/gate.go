@@ -1,0 +1,84 @@
+package recessgin
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+
+	"github.com/gin-gonic/gin"
+	"github.com/recess-go/recess/core"
+	"github.com/recess-go/recess/core/nethttp"
+)
+
+// Hooks is what an application on gin may add.
+type Hooks = recess.Hooks[*gin.Context]
+
+// A Gate is an engine before the routes of one [gin.Engine].
+type Gate struct {
+	port   nethttp.Port[*gin.Context]
+	routes sync.Map // route → recess.Marker, of the routes that were asked about
+}
+
+// Install puts the gate before every route that is added from now on, and before what answers where no route matches.
+// It returns an error if there are routes already, for gin would not put it before those, or if the engine's policy
+// needs a hook that is missing.
+func Install(r *gin.Engine, engine *recess.Engine, hooks Hooks) (*Gate, error) {
+	if routes := r.Routes(); len(routes) > 0 {
+		return nil, fmt.Errorf("recessgin: install: routes that exist already would stay open (%s %s, %d in all): install the gate before the first one",
+			routes[0].Method, routes[0].Path, len(routes))
+	}
+	g, err := New(r, engine, hooks)
+	if err != nil {
+		return nil, err
+	}
+	r.Use(g.Middleware)
+	return g, nil
+}
+
+// New makes a gate to be mounted by hand: on a group, behind the authentication that Hooks.User relies on. It serves
+// that one gin.Engine. It returns an error if the engine's policy needs a hook that is missing.
+func New(_ *gin.Engine, engine *recess.Engine, hooks Hooks) (*Gate, error) {
+	g := &Gate{port: nethttp.Port[*gin.Context]{Engine: engine, Hooks: hooks, Attach: attach}}
+	g.port.Marker = g.marker
+	if err := hooks.Check(engine); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// Middleware decides every request before the handlers behind it see it.
+func (g *Gate) Middleware(c *gin.Context) {
+	ticket := g.port.Engine.Begin()
+	defer ticket.End()
+	if ticket.Open() || g.port.Admit(&ticket, c, c.Writer, c.Request) {
+		c.Next()
+		return
+	}
+	refused(c)
+}
+
+// refused ends a request that is answered.
+func refused(c *gin.Context) {
+	c.Abort()
+	c.Writer.WriteHeaderNow() // else gin takes a refusal without a body for no answer where no route matched
+}
+
+func attach(c *gin.Context, r *http.Request, m *recess.Maintenance) {
+	c.Request = r
+	c.Set(recess.ContextKey, m)
+}
+
+// Blocked reports whether the response is a refusal by Recess: for [gin.LoggerConfig].Skip.
+func (g *Gate) Blocked(c *gin.Context) bool { return nethttp.Blocked(c.Writer.Header()) }
+
+// Maintenance is what handlers and templates may tell their visitors; nil if there is nothing to tell. The same value
+// is in the context under [recess.ContextKey], and [recess.FromContext] finds it in the request's context.
+func (g *Gate) Maintenance(c *gin.Context) *recess.Maintenance {
+	return recess.FromContext(c.Request.Context())
+}
+
+// Status answers the public status endpoint: put it below Policy.ControlPath, or behind [Gate.ForceOff].
+func (g *Gate) Status(c *gin.Context) {
+	x := nethttp.Exchange{Writer: c.Writer, Request: c.Request}
+	x.Answer(g.port.Engine.StatusAnswer())
+}

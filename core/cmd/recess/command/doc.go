@@ -1,0 +1,45 @@
+// Package command is the command line of Recess, to be mounted into an application's own binary, as
+// django-maintenance-mode's "manage.py maintenance_mode on" is part of every Django project. The recess binary is
+// nothing but [Main].
+//
+// # Commands
+//
+//	on        turn maintenance on, now or from a time on, or change the window that runs
+//	off       end what runs and cancel what is planned, or repair a state that makes no sense
+//	status    show what runs, what is planned and who did it
+//	schedule  plan a further window
+//	cancel    remove planned windows
+//	watch     print every change as it happens
+//
+// and version and completion. yes, true and 1 mean on, no, false and 0 mean off, in any case, as in Django's command.
+//
+// # Exit codes
+//
+//	0   done; also when it was so already
+//	1   failed: refused by RECESS_MODE, by a read-only backend, by the person asked, or the state makes no sense
+//	2   the command line or its settings make no sense; nothing was changed
+//	3   somebody else changed the state first; nothing was changed
+//	5   the backend cannot be reached
+//	10  "status --exit-code" only: something is refused (0: nothing is)
+//
+// # JSON
+//
+// With --json a command that succeeds writes one document to standard output (watch: one a line). A command that fails
+// writes nothing there: the error goes to standard error, so that a script that reads a member of the result can never
+// take an error for "off". Times are RFC 3339 in UTC, null where there is none. Members are only ever added.
+//
+//	status    {"state", "exists", "active", "mode", "forced", "epoch", "revision", "running": [WINDOW], "planned": [WINDOW],
+//	           "history": [{"revision", "at", "by": ACTOR, "action", "windows": [TEXT], "reason", "replaced"}], "problem"}
+//	on, off,
+//	schedule,
+//	cancel    {"action", "changed", "opened": [WINDOW], "updated": [WINDOW], "ended": [WINDOW], "cancelled": [WINDOW],
+//	           "salvaged", "status": as above}
+//	watch     {"at", "event", "active", "revision", "window"?: WINDOW, "action"?, "by"?: ACTOR, "reason"?, "error"?, "status"?};
+//	          event is watching, opened, planned, started, updated, ended, expired, cancelled, unreachable, invalid,
+//	          lost or recovered
+//	version   {"version", "go", "platform", "schema"}
+//	WINDOW    {"id", "name", "scope", "mode", "starts_at", "ends_at", "messages": {TAG: TEXT}, "reason", "opened_by": ACTOR, "opened_at"}
+//	ACTOR     {"name", "host", "source"}
+//	an error  {"error": {"code", "exit_code", "message", "hint", "status"?}}; code is usage, forced, declined, conflict,
+//	          invalid_state, read_only, inexpressible, interrupted, unreachable or failed; status is the winner's, of a conflict
+package command

@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	recess "github.com/recess-go/recess/core"
+	"github.com/recess-go/recess/core/cmd/recess/internal/report"
+	"github.com/recess-go/recess/core/state"
+)
+
+// A proposal is a change that a command would make.
+type proposal struct {
+	action   string
+	question string // what to ask; "" asks nothing
+	unneeded string // what to say when there was nothing to do
+	do       func(context.Context, *recess.Controller) (recess.Change, error)
+}
+
+// change makes a change and shows it.
+func (s *session) change(ctx context.Context, p proposal) error {
+	if s.forced != recess.NotForced {
+		return fmt.Errorf("%s: %w", p.action, recess.ErrForced) // before the backend is asked, and before a person is
+	}
+	backend, done, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if p.question != "" {
+		if err := s.confirm(ctx, p.question); err != nil {
+			return err
+		}
+	}
+	bounded, cancel := context.WithTimeout(ctx, s.globals.Timeout)
+	defer cancel()
+	change, err := p.do(bounded, s.controller(backend))
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	s.printer.Now = time.Now() // a question may have waited long for its answer
+	shown := report.ChangeOf(p.action, &change, s.printer.Now)
+	shown.Status = s.statusOf(change.After)
+	if !change.Changed() {
+		doc, err := state.Read(bounded, backend) // only to say whether there is a document at all
+		shown.Status.Exists = err != nil || doc.Rev != state.None
+	}
+	if s.globals.JSON {
+		return report.WriteJSON(s.Out, shown, true)
+	}
+	s.show(&shown, p.unneeded)
+	return nil
+}
+
+// show writes a change for people: first how things stand, then what was done, then what is still to be done.
+func (s *session) show(c *report.Change, unneeded string) {
+	p := s.printer
+	if !c.Changed {
+		fmt.Fprintln(s.Out, unneeded)
+	}
+	p.Headline(&c.Status)
+	var running, planned []report.Window
+	for _, w := range c.Opened {
+		if w.StartsAt != nil && w.StartsAt.After(p.Now) {
+			planned = append(planned, w)
+		} else {
+			running = append(running, w)
+		}
+	}
+	p.Group("Opened", running)
+	p.Group("Planned", planned)
+	p.Group("Changed", c.Updated)
+	p.List("Ended", c.Ended, p.Title)
+	p.List("Cancelled", c.Cancelled, p.Brief)
+	if c.Salvaged != "" {
+		fmt.Fprintf(s.Out, "\nThe state made no sense and was replaced. The broken text is kept in %s.\n", report.Clean(c.Salvaged))
+	}
+	if c.Action == "off" {
+		s.remaining(&c.Status)
+	}
+	p.Footer(&c.Status, s.place())
+	if c.Changed {
+		s.wayBack(running, planned)
+	}
+}
+
+// remaining names what "off" did not touch: at three in the morning nobody remembers the other scopes.
+func (s *session) remaining(status *report.Status) {
+	p := s.printer
+	p.List("Still running", status.Running, p.Brief)
+	p.List("Still planned", status.Planned, p.Brief)
+	if len(status.Running) > 0 {
+		fmt.Fprintf(s.Out, "\nTo end that too: %s\n", s.offFor(status.Running[0]))
+	}
+}
+
+// wayBack says how to undo what was just opened.
+func (s *session) wayBack(running, planned []report.Window) {
+	switch {
+	case len(running) > 0:
+		fmt.Fprintf(s.Out, "To end it: %s\n", s.offFor(running[0]))
+	case len(planned) > 0:
+		fmt.Fprintf(s.Out, "To cancel it: %s cancel %s\n", s.Program, report.Clean(planned[0].ID))
+	}
+}
+
+func (s *session) offFor(w report.Window) string {
+	command := s.Program + " off"
+	if w.Scope != "" {
+		command += " --scope " + report.Clean(w.Scope)
+	}
+	if w.Name != "" {
+		command += " --as " + report.Clean(w.Name)
+	}
+	return command
+}
+
+func (c *onCommand) run(ctx context.Context, s *session) error {
+	o, err := c.opening(s, span{c.Start, c.Until, c.For})
+	if err != nil {
+		return err
+	}
+	return s.change(ctx, proposal{
+		action: "on", question: c.ask("Turn maintenance ON for %s?", describe(&o, s.printer)),
+		unneeded: "It is so already: nothing was changed.",
+		do:       func(ctx context.Context, c *recess.Controller) (recess.Change, error) { return c.On(ctx, o) },
+	})
+}
+
+func (c *scheduleCommand) run(ctx context.Context, s *session) error {
+	o, err := c.opening(s, span{c.Start, c.Until, c.For})
+	switch {
+	case err != nil:
+		return err
+	case o.Start.IsZero():
+		return usage("a planned window needs a beginning: --start T")
+	case o.End.IsZero():
+		return usage("a planned window needs an end: --until T or --for D")
+	}
+	return s.change(ctx, proposal{
+		action: "schedule", question: c.ask("Plan maintenance for %s?", describe(&o, s.printer)),
+		do: func(ctx context.Context, c *recess.Controller) (recess.Change, error) { return c.Schedule(ctx, o) },
+	})
+}
+
+func (c *offCommand) run(ctx context.Context, s *session) error {
+	if c.Start != nil || c.Until != nil || c.For != nil {
+		return usage("off ends maintenance now: --start, --until and --for go with on and schedule")
+	}
+	o := recess.Ending{Scope: c.Scope, Name: c.As, Reason: c.Reason}
+	what := report.Place(c.Scope)
+	if c.As != "" {
+		what += ", held as " + report.Clean(c.As)
+	}
+	return s.change(ctx, proposal{
+		action: "off", question: c.ask("Turn maintenance OFF for %s?", what),
+		unneeded: fmt.Sprintf("There is nothing to end for %s: nothing was changed.", what),
+		do:       func(ctx context.Context, c *recess.Controller) (recess.Change, error) { return c.Off(ctx, o) },
+	})
+}
+
+func (c *cancelCommand) run(ctx context.Context, s *session) error {
+	what := "every planned window"
+	switch {
+	case len(c.ID) > 0 && c.All:
+		return usage("give ids or --all, not both")
+	case len(c.ID) > 0:
+		what = fmt.Sprintf("%q", c.ID)
+	case !c.All:
+		return usage("which window? Give its id, as status shows it, or --all")
+	}
+	return s.change(ctx, proposal{
+		action: "cancel", question: c.ask("Cancel %s?", what), unneeded: "Nothing is planned: nothing was changed.",
+		do: func(ctx context.Context, ctl *recess.Controller) (recess.Change, error) {
+			return ctl.Cancel(ctx, c.ID...)
+		},
+	})
+}
+
+// ask is the question to be asked; "" without --interactive.
+func (a askFlag) ask(question, what string) string {
+	if !a.Interactive {
+		return ""
+	}
+	return fmt.Sprintf(question, what)
+}

@@ -1,0 +1,133 @@
+// Package cli is the command line: its grammar, its commands, and what it says.
+package cli
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// grammar is the command line in kong's words.
+type grammar struct {
+	globals
+	On         onCommand         `cmd:"" help:"Turn maintenance on, now or later, or change the window that runs."`
+	Off        offCommand        `cmd:"" help:"Turn maintenance off: end what runs, cancel what is planned."`
+	Status     statusCommand     `cmd:"" help:"Show what runs, what is planned and who did it."`
+	Schedule   scheduleCommand   `cmd:"" help:"Plan a further window."`
+	Cancel     cancelCommand     `cmd:"" help:"Remove planned windows."`
+	Watch      watchCommand      `cmd:"" help:"Print every change as it happens, until interrupted."`
+	Version    versionCommand    `cmd:"" help:"Show the version."`
+	Completion completionCommand `cmd:"" help:"Print a completion script for a shell."`
+}
+
+// globals are the flags of every command.
+type globals struct {
+	State   *string       `placeholder:"URL" help:"Where the state lives. Without it: $$RECESS_STATE, or else ${state}."`
+	JSON    bool          `name:"json" help:"Write JSON for machines instead of text."`
+	NoColor bool          `help:"Write no colours. $$NO_COLOR does the same."`
+	Timeout time.Duration `default:"10s" placeholder:"D" help:"How long the backend may take to answer: ${default} by default."`
+	Help    helpFlag      `short:"h" help:"Show help: for all, or for one command."`
+}
+
+// windowFlags describe a window, for "on" and "schedule".
+type windowFlags struct {
+	Scope      string  `placeholder:"NAME" help:"The part of the site. Without it: all of it."`
+	As         string  `placeholder:"NAME" help:"A further window of this name beside the scope's own: the site reopens when the last one ends."`
+	Mode       string  `placeholder:"MODE" values:"full,readonly,announce" help:"full refuses every request, readonly all that change something, announce none. Without it: full."`
+	Message    *string `placeholder:"TEXT" help:"What visitors read."`
+	MessageTag *string `name:"message-TAG" placeholder:"TEXT" help:"The same in a language: --message-de, --message-pt-BR. An empty text removes it."`
+	Reason     string  `placeholder:"TEXT" help:"For the team and the history; visitors never see it."`
+	askFlag
+}
+
+type askFlag struct {
+	Interactive bool `help:"Ask first. Anything but an answer that starts with y changes nothing."`
+}
+
+type onCommand struct {
+	For   *string `placeholder:"D" help:"How long: 30m, 2h, 1h30m."`
+	Until *string `placeholder:"T" help:"The end: a time, a duration from now, or never."`
+	Start *string `placeholder:"T" help:"The beginning: a time or a duration from now. Without it: now."`
+	windowFlags
+}
+
+type scheduleCommand struct {
+	Start *string `placeholder:"T" help:"The beginning: a time or a duration from now."`
+	Until *string `placeholder:"T" help:"The end: a time or a duration from now."`
+	For   *string `placeholder:"D" help:"How long, from the beginning: 30m, 2h, 1h30m."`
+	windowFlags
+}
+
+type offCommand struct {
+	Scope  string `placeholder:"NAME" help:"The part of the site. Without it: the whole site's own windows, not those of its scopes."`
+	As     string `placeholder:"NAME" help:"End only the windows of this name."`
+	Reason string `placeholder:"TEXT" help:"For the history."`
+	askFlag
+	// These are asked for by habit, and get a better answer than "unknown flag".
+	For   *string `hidden:""`
+	Until *string `hidden:""`
+	Start *string `hidden:""`
+}
+
+type cancelCommand struct {
+	ID  []string `arg:"" optional:"" name:"id" help:"The windows' ids, as status shows them."`
+	All bool     `help:"Remove all that are planned."`
+	askFlag
+}
+
+type statusCommand struct {
+	ExitCode bool `help:"Exit with 10 while something is refused, with 0 while nothing is."`
+}
+
+type (
+	watchCommand      struct{}
+	versionCommand    struct{}
+	completionCommand struct {
+		Shell string `arg:"" enum:"bash,zsh,fish" help:"bash, zsh or fish."`
+	}
+)
+
+// helpFlag prints the help of what stands before it. kong's own ends the process, which is not ours to end.
+type helpFlag bool
+
+// IgnoreDefault lets it win over faults elsewhere in the line; kong asks for it.
+func (helpFlag) IgnoreDefault() {}
+
+// BeforeReset prints the help and stops the parse.
+func (helpFlag) BeforeReset(ctx *kong.Context) error {
+	if err := ctx.PrintUsage(false); err != nil {
+		return err
+	}
+	return errHelped
+}
+
+// newParser builds the parser for one run. Help goes to out.
+func newParser(g *grammar, setup *Setup, out io.Writer) (*kong.Kong, error) {
+	parser, err := kong.New(g,
+		kong.Name(setup.Program), kong.Description(inWords(overview, setup.Program)), kong.NoDefaultHelp(),
+		kong.Vars{"state": shown(setup.State)}, kong.Writers(out, setup.Err),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 100}),
+	)
+	if err != nil {
+		return nil, err
+	}
+	for _, flag := range parser.Model.Flags {
+		switch flag.Name {
+		case "help":
+			parser.Model.HelpFlag = flag // so that the overview says how to get more
+		case "state":
+			flag.Hidden = setup.Backend != nil
+		}
+	}
+	for _, node := range parser.Model.Children {
+		node.Detail = inWords(details[node.Name], setup.Program)
+	}
+	return parser, nil
+}
+
+// A runner is a command that was parsed.
+type runner interface {
+	run(ctx context.Context, s *session) error
+}

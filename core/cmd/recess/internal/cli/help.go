@@ -1,0 +1,60 @@
+package cli
+
+import "strings"
+
+// inWords puts the program's name into a help text.
+func inWords(text, program string) string { return strings.ReplaceAll(text, "PROGRAM", program) }
+
+const overview = `Takes a web service into maintenance and back.
+
+Every instance of the service follows one state; these commands change it, from wherever it can be reached.
+
+    PROGRAM on --for 30m --message "Back at 3."
+    PROGRAM status
+    PROGRAM off`
+
+// details are the longer helps of the commands. Indented lines stay as they are.
+var details = map[string]string{
+	"on": `Without flags the whole site is closed until somebody says off. If the window runs already it is changed: what you do not mention stays. Saying the same again changes nothing.
+
+Times are RFC 3339 (2027-01-31T14:00:00Z), local (2027-01-31 14:00), or a duration from now (30m, 2h, 1h30m).
+
+    PROGRAM on                                       the whole site, until "off"
+    PROGRAM on --for 30m --message "Back soon."      for half an hour from now
+    PROGRAM on --start "2027-01-31 22:00" --for 2h   later
+    PROGRAM on --until never                         take the end from a window that runs
+    PROGRAM on --scope checkout --mode readonly      a part of it, and reading stays possible
+    PROGRAM on --as migration --reason "CH-1234"     a hold of its own, for off --as migration
+    PROGRAM on --message-de "Gleich zurück."         the message in another language
+
+yes, true and 1 mean the same as on.`,
+	"off": `Ends the windows of the whole site, or of --scope, and cancels the planned ones. Windows of other scopes go on, and are named.
+
+    PROGRAM off
+    PROGRAM off --scope checkout
+    PROGRAM off --as migration       end one hold; the others go on
+
+A state that makes no sense is repaired by off: the broken text is kept, and it is said where. no, false and 0 mean the same as off.`,
+	"status": `    PROGRAM status
+    PROGRAM status --json | jq .active
+    PROGRAM status --exit-code || echo "not open, or not known"
+
+Exits with 1 if the state makes no sense and with 5 if it cannot be read.`,
+	"schedule": `A planned window needs a beginning and an end. Until it begins visitors may be told of it.
+
+    PROGRAM schedule --start "2027-01-31 22:00" --for 2h --message "We are moving house."
+    PROGRAM schedule --start 2027-01-31T21:00:00Z --until 2027-01-31T23:00:00Z --scope checkout
+
+A local time that a change of clocks skips or repeats is refused: write it in RFC 3339 then.`,
+	"cancel": `    PROGRAM cancel w3XQ…          the ids are in status
+    PROGRAM cancel --all
+
+A window that runs is ended by off.`,
+	"watch": `One line for each change: windows that are opened, planned, changed, ended or cancelled, those whose time has come, and a backend that fails or comes back. With --json each line is a document.
+
+    PROGRAM watch
+    PROGRAM watch --json | jq -r .event`,
+	"completion": `    source <(PROGRAM completion bash)            in ~/.bashrc
+    PROGRAM completion zsh > "${fpath[1]}/_recess"
+    PROGRAM completion fish > ~/.config/fish/completions/recess.fish`,
+}

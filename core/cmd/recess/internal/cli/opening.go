@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	recess "github.com/recess-go/recess/core"
+	"github.com/recess-go/recess/core/cmd/recess/internal/moment"
+	"github.com/recess-go/recess/core/cmd/recess/internal/report"
+	"github.com/recess-go/recess/core/state"
+)
+
+// span is when a window shall run, as it was typed.
+type span struct{ start, until, length *string }
+
+// never is what --until takes for "no end".
+const never = "never"
+
+// read makes instants of a span: zero where nothing was said.
+func (sp span) read(now time.Time, loc *time.Location) (start, end time.Time, noEnd bool, err error) {
+	if sp.until != nil && sp.length != nil {
+		return start, end, false, usage("--until and --for both say when it ends: give one of them")
+	}
+	if sp.start != nil {
+		if start, err = moment.Parse(*sp.start, now, loc); err != nil {
+			return start, end, false, usage("--start: %s", err)
+		}
+	}
+	switch {
+	case sp.length != nil:
+		length, err := moment.ParseLength(*sp.length)
+		if err != nil {
+			return start, end, false, usage("--for: %s", err)
+		}
+		end = now.Add(length)
+		if !start.IsZero() {
+			end = start.Add(length)
+		}
+	case sp.until != nil && strings.EqualFold(strings.TrimSpace(*sp.until), never):
+		return start, end, true, nil
+	case sp.until != nil:
+		if end, err = moment.Parse(*sp.until, now, loc); err != nil {
+			return start, end, false, usage("--until: %s", err)
+		}
+	}
+	return start, end, false, checkSpan(start, end, now, loc)
+}
+
+// checkSpan refuses what can never run, in local time; the controller would refuse it in UTC, after asking the backend.
+func checkSpan(start, end, now time.Time, loc *time.Location) error {
+	switch {
+	case end.IsZero():
+	case !start.Before(end):
+		return usage("the start %s is not before the end %s", moment.Format(start, loc), moment.Format(end, loc))
+	case !end.After(now):
+		return usage("the end %s is in the past (%s): it is now %s", moment.Format(end, loc), moment.Ago(end, now), moment.Format(now, loc))
+	}
+	return nil
+}
+
+// opening reads the flags of a window.
+func (w *windowFlags) opening(s *session, sp span) (o recess.Opening, err error) {
+	o = recess.Opening{Scope: w.Scope, Name: w.As, Reason: w.Reason, Messages: maps.Clone(s.messages)}
+	if o.Start, o.End, o.NoEnd, err = sp.read(s.printer.Now, s.printer.Loc); err != nil {
+		return o, err
+	}
+	if w.Mode != "" {
+		if o.Mode, err = state.ParseMode(w.Mode); err != nil {
+			return o, usage("--mode: %.40q is no mode: choose full, readonly or announce", w.Mode)
+		}
+	}
+	if o.Mode == state.Hold {
+		return o, usage("--mode: hold is not part of this release: choose full, readonly or announce")
+	}
+	if w.Message != nil {
+		o.Messages[""] = *w.Message
+	}
+	return o, nil
+}
+
+// describe says in words what an opening will do, for the question of --interactive.
+func describe(o *recess.Opening, p *report.Printer) string {
+	text := report.Place(o.Scope)
+	if o.Name != "" {
+		text += fmt.Sprintf(", held as %s", report.Clean(o.Name))
+	}
+	if o.Mode != "" {
+		text += ", " + string(o.Mode)
+	}
+	if !o.Start.IsZero() {
+		text += ", from " + moment.Format(o.Start, p.Loc)
+	}
+	if !o.End.IsZero() {
+		text += ", until " + moment.Format(o.End, p.Loc)
+	}
+	return text
+}

@@ -1,0 +1,58 @@
+package report
+
+import (
+	"fmt"
+
+	"github.com/recess-go/recess/core/cmd/recess/internal/moment"
+)
+
+// Event writes an event as one line; "watching" also lists what there is.
+func (p *Printer) Event(e *Event, place string) error {
+	if e.Status != nil {
+		return p.watching(e, place)
+	}
+	text := fmt.Sprintf("%s  %-11s", moment.Format(e.At, p.Loc), e.Event)
+	switch {
+	case e.Window != nil:
+		text += "  " + p.about(e)
+	case e.Error != "":
+		text += "  " + Clean(e.Error)
+	}
+	if e.By != nil {
+		if who := e.By.Who(); who != "" {
+			text += " – by " + who
+		}
+	}
+	if e.Reason != "" {
+		text += " – " + Clean(e.Reason)
+	}
+	color := yellow
+	switch {
+	case e.Error != "" || e.Event == "opened" || e.Event == "started":
+		color = red
+	case e.Event == "ended" || e.Event == "expired" || e.Event == "recovered":
+		color = green
+	}
+	_, err := fmt.Fprintln(p.W, p.paint(color, text))
+	return err
+}
+
+// about is the window of an event; of one that is over its times say nothing any more.
+func (p *Printer) about(e *Event) string {
+	if e.Event == "ended" {
+		return p.Title(e.Window)
+	}
+	return p.Brief(e.Window)
+}
+
+func (p *Printer) watching(e *Event, place string) error {
+	p.printf("%s  watching     %s. %s\n", moment.Format(e.At, p.Loc), place, p.paint(colorOf(e.Status), e.Status.Headline()))
+	for i := range e.Status.Running {
+		p.printf("    running  %s\n", p.Brief(&e.Status.Running[i]))
+	}
+	for i := range e.Status.Planned {
+		p.printf("    planned  %s\n", p.Brief(&e.Status.Planned[i]))
+	}
+	_, err := fmt.Fprintln(p.W, "    Press Ctrl-C to end.")
+	return err
+}

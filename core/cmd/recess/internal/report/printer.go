@@ -1,0 +1,205 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/recess-go/recess/core/cmd/recess/internal/moment"
+	"github.com/recess-go/recess/core/state"
+)
+
+// A Printer writes for people. Errors of the writer are the writer's to keep.
+type Printer struct {
+	W     io.Writer
+	Paint bool // a terminal that shows colours
+	Now   time.Time
+	Loc   *time.Location
+}
+
+// shownHistory is how many changes "status" shows.
+const shownHistory = 5
+
+func (p *Printer) printf(format string, args ...any) { fmt.Fprintf(p.W, format, args...) }
+
+// Status writes all that is known. place says where the state is kept.
+func (p *Printer) Status(s *Status, place string) {
+	p.Headline(s)
+	if s.Problem != "" {
+		p.printf("The state itself could not be read: %s\n", CleanLines(s.Problem))
+	}
+	p.Group("Running", s.Running)
+	p.Group("Planned", s.Planned)
+	p.history(s.History)
+	p.Footer(s, place)
+}
+
+// Headline writes the one sentence that counts.
+func (p *Printer) Headline(s *Status) {
+	p.printf("%s\n", p.paint(colorOf(s), s.Headline()))
+}
+
+// Group writes windows with all that is known of them; nothing if there are none.
+func (p *Printer) Group(title string, windows []Window) {
+	if len(windows) == 0 {
+		return
+	}
+	p.printf("\n%s:\n", title)
+	for i := range windows {
+		p.window(&windows[i])
+	}
+}
+
+func (p *Printer) window(w *Window) {
+	p.printf("  %s  %s, %s\n", p.paint(bold, Clean(w.ID)), Place(w.Scope), Clean(w.Mode))
+	p.detail("held as", Clean(w.Name))
+	p.times(w)
+	for _, tag := range slices.Sorted(maps.Keys(w.Messages)) {
+		label := "message"
+		if tag != "" {
+			label = "message " + Clean(tag)
+		}
+		p.detail(label, CleanLines(w.Messages[tag]))
+	}
+	p.detail("reason", CleanLines(w.Reason))
+	p.detail("opened by", w.OpenedBy.Who())
+}
+
+func (p *Printer) times(w *Window) {
+	switch {
+	case w.StartsAt == nil && w.OpenedAt != nil:
+		p.detail("since", p.moment(*w.OpenedAt, moment.Ago(*w.OpenedAt, p.Now)))
+	case w.StartsAt == nil:
+	case w.StartsAt.After(p.Now):
+		p.detail("from", p.moment(*w.StartsAt, "starts "+moment.In(*w.StartsAt, p.Now)))
+	default:
+		p.detail("since", p.moment(*w.StartsAt, moment.Ago(*w.StartsAt, p.Now)))
+	}
+	switch {
+	case w.EndsAt == nil:
+		p.detail("until", "somebody ends it")
+	case w.StartsAt != nil && w.StartsAt.After(p.Now):
+		p.detail("until", p.moment(*w.EndsAt, moment.Words(w.EndsAt.Sub(*w.StartsAt))+" later"))
+	case w.EndsAt.After(p.Now):
+		p.detail("until", p.moment(*w.EndsAt, "ends "+moment.In(*w.EndsAt, p.Now)))
+	default:
+		p.detail("until", p.moment(*w.EndsAt, "ended "+moment.Ago(*w.EndsAt, p.Now)))
+	}
+}
+
+func (p *Printer) moment(t time.Time, words string) string {
+	return fmt.Sprintf("%s (%s)", moment.Format(t, p.Loc), words)
+}
+
+// detail writes a labelled line, or several with the later ones indented; nothing for an empty text.
+func (p *Printer) detail(label, text string) {
+	if text == "" {
+		return
+	}
+	const indent = "                   "
+	p.printf("    %-13s  %s\n", label, strings.ReplaceAll(text, "\n", "\n"+indent))
+}
+
+// history writes the last changes, the newest first.
+func (p *Printer) history(entries []Entry) {
+	if len(entries) == 0 {
+		return
+	}
+	p.printf("\nLast changes:\n")
+	for i := len(entries) - 1; i >= max(0, len(entries)-shownHistory); i-- {
+		p.printf("  %s\n", p.entry(&entries[i]))
+	}
+}
+
+func (p *Printer) entry(e *Entry) string {
+	text := "          "
+	if e.At != nil {
+		text = moment.Format(*e.At, p.Loc)
+	}
+	text += "  " + Clean(e.Action)
+	if who := e.By.Who(); who != "" {
+		text += " by " + who
+	}
+	if len(e.Windows) > 0 {
+		text += ": " + Clean(strings.Join(e.Windows, "; "))
+	}
+	if e.Reason != "" {
+		text += " – " + Clean(e.Reason)
+	}
+	return text
+}
+
+// Footer says where the state is kept, which one it is, and which zone the times are in.
+func (p *Printer) Footer(s *Status, place string) {
+	switch {
+	case s.Problem != "":
+		p.printf("\nState: %s.", place)
+	case !s.Exists:
+		p.printf("\nState: %s: there is no document yet, which means off.", place)
+	case s.Revision == 0:
+		p.printf("\nState: %s, written by hand or by Django.", place)
+	default:
+		p.printf("\nState: %s, revision %d.", place, s.Revision)
+	}
+	p.printf(" Times are local (%s).\n", moment.Zone(p.Now, p.Loc))
+}
+
+// List writes windows on a line each; nothing if there are none.
+func (p *Printer) List(title string, windows []Window, line func(*Window) string) {
+	if len(windows) == 0 {
+		return
+	}
+	p.printf("\n%s:\n", title)
+	for i := range windows {
+		p.printf("  %s\n", line(&windows[i]))
+	}
+}
+
+// Title is a window's name, place and mode.
+func (p *Printer) Title(w *Window) string {
+	text := fmt.Sprintf("%s  %s, %s", Clean(w.ID), Place(w.Scope), Clean(w.Mode))
+	if w.Name != "" {
+		text += ", held as " + Clean(w.Name)
+	}
+	return text
+}
+
+// Brief is a window on one line, with the times that are yet to come.
+func (p *Printer) Brief(w *Window) string {
+	text := p.Title(w)
+	if w.StartsAt != nil && w.StartsAt.After(p.Now) {
+		text += ", from " + moment.Format(*w.StartsAt, p.Loc)
+	}
+	if w.EndsAt != nil && w.EndsAt.After(p.Now) {
+		text += ", until " + moment.Format(*w.EndsAt, p.Loc)
+	}
+	return text
+}
+
+// The colours: red for what is refused, yellow for what is announced, green for an open site.
+const (
+	bold   = "1"
+	red    = "1;31"
+	green  = "1;32"
+	yellow = "1;33"
+)
+
+func colorOf(s *Status) string {
+	switch {
+	case s.Active:
+		return red
+	case s.Mode == string(state.Announce), len(s.Planned) > 0:
+		return yellow
+	}
+	return green
+}
+
+func (p *Printer) paint(color, text string) string {
+	if !p.Paint {
+		return text
+	}
+	return "\x1b[" + color + "m" + text + "\x1b[0m"
+}

@@ -1,0 +1,335 @@
+package recess
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/recess-go/recess/core/state"
+	"github.com/recess-go/recess/core/state/memstate"
+)
+
+func controller(t *testing.T) *Controller {
+	b := memstate.New(memstate.Config{})
+	t.Cleanup(func() { b.Close() })
+	return NewController(b, state.Actor{Name: "alice", Source: "go"}, NotForced)
+}
+
+func must(t *testing.T) func(Change, error) Change {
+	return func(c Change, err error) Change {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+}
+
+func TestOnIsIdempotentAndUpdates(t *testing.T) {
+	c, ok := controller(t), must(t)
+	first := ok(c.On(t.Context(), Opening{Reason: "db", Messages: map[string]string{"": "hi", "de": "hallo"}}))
+	if len(first.Opened) != 1 || first.After.Revision != 1 || first.After.Epoch == 0 {
+		t.Fatalf("%+v", first)
+	}
+	if again := ok(c.On(t.Context(), Opening{})); again.Changed() || again.After.Revision != 1 {
+		t.Errorf("saying it again wrote revision %d", again.After.Revision)
+	}
+	end := time.Now().Add(time.Hour)
+	update := ok(c.On(t.Context(), Opening{End: end, Mode: state.ReadOnly, Messages: map[string]string{"de": "", "fr": "salut"}}))
+	if len(update.Updated) != 1 || update.Updated[0].ID != first.Opened[0].ID {
+		t.Fatalf("%+v", update)
+	}
+	w := update.After.Windows[0]
+	if w.Mode != state.ReadOnly || !w.End.Equal(end.Truncate(time.Millisecond)) || w.Reason != "db" || len(w.Messages) != 2 || w.Messages["fr"] != "salut" {
+		t.Errorf("%+v", w)
+	}
+	if w := ok(c.On(t.Context(), Opening{NoEnd: true})).After.Windows[0]; !w.End.IsZero() {
+		t.Errorf("the end stays: %+v", w)
+	}
+}
+
+func TestOffEndsTheScopesWindowsAndLeavesOthers(t *testing.T) {
+	c, ok := controller(t), must(t)
+	later := time.Now().Add(time.Hour)
+	ok(c.On(t.Context(), Opening{}))
+	ok(c.On(t.Context(), Opening{Name: "deploy"}))
+	ok(c.On(t.Context(), Opening{Scope: "checkout"}))
+	ok(c.Schedule(t.Context(), Opening{Start: later, End: later.Add(time.Hour)}))
+	if change := ok(c.Off(t.Context(), Ending{Name: "deploy"})); len(change.Ended) != 1 || len(change.After.Windows) != 3 {
+		t.Errorf("%+v", change)
+	}
+	change := ok(c.Off(t.Context(), Ending{Reason: "done"}))
+	if len(change.Ended) != 2 || len(change.After.Windows) != 1 || change.After.Windows[0].Scope != "checkout" {
+		t.Errorf("%+v", change)
+	}
+	if again := ok(c.Off(t.Context(), Ending{})); again.Changed() {
+		t.Error("off over off wrote something")
+	}
+	last := change.After.History[len(change.After.History)-1]
+	if last.Action != "off" || last.Reason != "done" || last.By.Name != "alice" || len(last.Windows) != 2 {
+		t.Errorf("history: %+v", last)
+	}
+}
+
+func TestOrdersThatMakeNoSenseChangeNothing(t *testing.T) {
+	c := controller(t)
+	now := time.Now()
+	ctx := t.Context()
+	for name, do := range map[string]func() (Change, error){
+		"an end in the past":           func() (Change, error) { return c.On(ctx, Opening{End: now.Add(-time.Second)}) },
+		"a start at the end":           func() (Change, error) { return c.On(ctx, Opening{Start: now.Add(hour), End: now.Add(hour)}) },
+		"a start after the end":        func() (Change, error) { return c.On(ctx, Opening{Start: now.Add(2 * hour), End: now.Add(hour)}) },
+		"an end and none":              func() (Change, error) { return c.On(ctx, Opening{End: now.Add(hour), NoEnd: true}) },
+		"an unknown mode":              func() (Change, error) { return c.On(ctx, Opening{Mode: "half"}) },
+		"a scope no name can be":       func() (Change, error) { return c.On(ctx, Opening{Scope: "Check Out"}) },
+		"a message with a NUL":         func() (Change, error) { return c.On(ctx, Opening{Messages: map[string]string{"": "a\x00"}}) },
+		"a plan without a start":       func() (Change, error) { return c.Schedule(ctx, Opening{End: now.Add(hour)}) },
+		"a plan without an end":        func() (Change, error) { return c.Schedule(ctx, Opening{Start: now.Add(hour)}) },
+		"a plan for the past":          func() (Change, error) { return c.Schedule(ctx, Opening{Start: now.Add(-hour), End: now.Add(hour)}) },
+		"cancelling what is not there": func() (Change, error) { return c.Cancel(ctx, "w404") },
+	} {
+		if _, err := do(); !errors.Is(err, ErrInvalidOrder) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if s, err := c.State(ctx); err != nil || s.Numbered() {
+		t.Errorf("something was written: %+v, %v", s, err)
+	}
+}
+
+func TestCancelTakesPlannedWindowsOnly(t *testing.T) {
+	c, ok := controller(t), must(t)
+	later := time.Now().Add(time.Hour)
+	running := ok(c.On(t.Context(), Opening{})).Opened[0]
+	a := ok(c.Schedule(t.Context(), Opening{Start: later, End: later.Add(hour)})).Opened[0]
+	ok(c.Schedule(t.Context(), Opening{Start: later.Add(2 * hour), End: later.Add(3 * hour)}))
+	if _, err := c.Schedule(t.Context(), Opening{Start: later, End: later.Add(hour)}); !errors.Is(err, ErrInvalidOrder) {
+		t.Errorf("the same plan twice: %v", err)
+	}
+	if _, err := c.Cancel(t.Context(), running.ID); !errors.Is(err, ErrInvalidOrder) {
+		t.Errorf("a running window was cancelled: %v", err)
+	}
+	if change := ok(c.Cancel(t.Context(), a.ID)); len(change.Ended) != 1 || len(change.After.Windows) != 2 {
+		t.Errorf("%+v", change)
+	}
+	if change := ok(c.Cancel(t.Context())); len(change.Ended) != 1 || len(change.After.Windows) != 1 {
+		t.Errorf("all: %+v", change)
+	}
+}
+
+// late is a backend on which somebody else writes between every look and save.
+type late struct {
+	state.Backend
+	meddle func()
+}
+
+func (l *late) Save(ctx context.Context, old state.Rev, data []byte) (state.Rev, error) {
+	l.meddle()
+	return l.Backend.Save(ctx, old, data)
+}
+
+func TestTheLoserIsShownTheWinnersState(t *testing.T) {
+	shared := memstate.New(memstate.Config{})
+	defer shared.Close()
+	winner := NewController(shared, state.Actor{Name: "bob", Host: "web-1"}, NotForced)
+	loser := NewController(&late{shared, func() { winner.On(context.Background(), Opening{Scope: "api"}) }}, state.Actor{Name: "alice"}, NotForced)
+	_, err := loser.On(t.Context(), Opening{})
+	var conflict *ConflictError
+	if !errors.As(err, &conflict) || !errors.Is(err, state.ErrConflict) {
+		t.Fatalf("%v", err)
+	}
+	if len(conflict.Current.Windows) != 1 || conflict.Current.Windows[0].Scope != "api" || !strings.Contains(err.Error(), "bob@web-1") {
+		t.Errorf("%v: %+v", err, conflict.Current)
+	}
+}
+
+func TestOffRepairsADocumentThatMakesNoSense(t *testing.T) {
+	b := memstate.New(memstate.Config{})
+	defer b.Close()
+	if _, err := b.Save(t.Context(), state.None, []byte(`{"version":1,"windows":[`)); err != nil {
+		t.Fatal(err)
+	}
+	c := NewController(b, state.Actor{Name: "alice"}, NotForced)
+	if _, err := c.State(t.Context()); !errors.Is(err, state.ErrInvalid) {
+		t.Errorf("State: %v", err)
+	}
+	if _, err := c.On(t.Context(), Opening{}); !errors.Is(err, state.ErrInvalid) || !strings.Contains(err.Error(), `"off"`) {
+		t.Errorf("On: %v", err)
+	}
+	change := must(t)(c.Off(t.Context(), Ending{}))
+	if change.Salvaged == "" || !strings.Contains(change.After.History[0].Replaced, `{\"version\":1`) {
+		t.Errorf("%+v", change)
+	}
+}
+
+func TestALostStoreIsStartedAnewByAChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newForgetful()
+		e := started(t, Config{Backend: b})
+		on(t, e, Opening{})
+		before := e.Situation().Follower
+		b.forget()
+		time.Sleep(2 * DefaultPoll)
+		synctest.Wait()
+		if s := e.Situation(); s.Follower.Phase != Stale || !s.Active() {
+			t.Fatalf("a lost store: %+v", s)
+		}
+		off(t, e)
+		after := e.Situation()
+		if after.Active() && after.Follower.Phase == Valid {
+			t.Errorf("%+v", after)
+		}
+		on(t, e, Opening{})
+		after = e.Situation()
+		if after.Follower.Phase != Valid || after.Follower.Epoch <= before.Epoch {
+			t.Errorf("before %+v, after %+v", before, after.Follower)
+		}
+	})
+}
+
+// forgetful is a memory backend that can lose its document.
+type forgetful struct {
+	mu sync.Mutex
+	*memstate.Backend
+}
+
+func newForgetful() *forgetful { return &forgetful{Backend: memstate.New(memstate.Config{})} }
+
+func (f *forgetful) now() *memstate.Backend {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.Backend
+}
+
+func (f *forgetful) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Backend.Close()
+	f.Backend = memstate.New(memstate.Config{})
+}
+
+func (f *forgetful) Next(ctx context.Context, since state.Rev) (state.Doc, time.Duration, error) {
+	return f.now().Next(ctx, since)
+}
+
+func (f *forgetful) Save(ctx context.Context, old state.Rev, data []byte) (state.Rev, error) {
+	return f.now().Save(ctx, old, data)
+}
+
+func (f *forgetful) Close() error { return f.now().Close() }
+
+func TestDuringRestoresWhatWasThere(t *testing.T) {
+	running := func(t *testing.T, c *Controller) int {
+		s, err := c.State(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(s.In(state.Running, time.Now()))
+	}
+	nop := func(context.Context) error { return nil }
+	t.Run("after a return", func(t *testing.T) {
+		c := controller(t)
+		err := c.During(t.Context(), Opening{}, func(context.Context) error {
+			if running(t, c) != 1 {
+				t.Error("it is not on inside")
+			}
+			return errors.New("mine")
+		})
+		if err == nil || err.Error() != "mine" || running(t, c) != 0 {
+			t.Errorf("%v, %d running", err, running(t, c))
+		}
+	})
+	t.Run("after a panic", func(t *testing.T) {
+		c := controller(t)
+		func() {
+			defer func() {
+				if recover() != "boom" {
+					t.Error("the panic is lost")
+				}
+			}()
+			c.During(t.Context(), Opening{}, func(context.Context) error { panic("boom") })
+		}()
+		if running(t, c) != 0 {
+			t.Error("it stays on")
+		}
+	})
+	t.Run("after its context was cancelled", func(t *testing.T) {
+		c := controller(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		c.During(ctx, Opening{}, func(context.Context) error { cancel(); return nil })
+		if running(t, c) != 0 {
+			t.Error("it stays on")
+		}
+	})
+	t.Run("in nested use", func(t *testing.T) {
+		c := controller(t)
+		must(t)(c.On(t.Context(), Opening{Reason: "before"}))
+		err := c.During(t.Context(), Opening{}, func(ctx context.Context) error {
+			return c.During(ctx, Opening{Scope: "api"}, func(ctx context.Context) error {
+				if n := running(t, c); n != 3 {
+					t.Errorf("%d windows inside", n)
+				}
+				return c.DuringOff(ctx, Ending{}, func(context.Context) error {
+					if n := running(t, c); n != 1 {
+						t.Errorf("%d windows inside off", n)
+					}
+					return nil
+				})
+			})
+		})
+		s, _ := c.State(t.Context())
+		if err != nil || len(s.Windows) != 1 || s.Windows[0].Reason != "before" {
+			t.Errorf("%v: %+v", err, s.Windows)
+		}
+	})
+	t.Run("and leaves what others did", func(t *testing.T) {
+		c := controller(t)
+		c.During(t.Context(), Opening{}, func(ctx context.Context) error {
+			must(t)(c.On(ctx, Opening{Reason: "theirs"}))
+			return nil
+		})
+		s, _ := c.State(t.Context())
+		if len(s.Windows) != 1 || s.Windows[0].Reason != "theirs" {
+			t.Errorf("%+v", s.Windows)
+		}
+	})
+	t.Run("and updates back what it updated", func(t *testing.T) {
+		c := controller(t)
+		must(t)(c.On(t.Context(), Opening{Name: "x", Reason: "before"}))
+		c.During(t.Context(), Opening{Name: "x", Reason: "inside"}, func(ctx context.Context) error {
+			must(t)(c.On(ctx, Opening{Scope: "api"}))
+			return nil
+		})
+		s, _ := c.State(t.Context())
+		if len(s.Windows) != 2 || s.Windows[0].Reason != "before" {
+			t.Errorf("%+v", s.Windows)
+		}
+	})
+	t.Run("not at all while a mode is forced", func(t *testing.T) {
+		b := memstate.New(memstate.Config{})
+		defer b.Close()
+		c := NewController(b, state.Actor{}, ForcedOff)
+		if err := c.During(t.Context(), Opening{}, nop); !errors.Is(err, ErrForced) {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("among many at the same time", func(t *testing.T) {
+		c := controller(t)
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() {
+				if err := c.During(context.Background(), Opening{}, nop); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if running(t, c) != 0 {
+			t.Error("somebody's window stays")
+		}
+	})
+}

@@ -1,0 +1,243 @@
+package recess
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/recess-go/recess/core/internal/rule"
+)
+
+// inquiry is one request being decided: what was asked already, so that nothing is asked or parsed twice.
+type inquiry struct {
+	request Request
+	rules   *rules
+	trace   *trace // nil unless somebody wants an explanation
+	asking  string // the callback being asked, for the log if it panics
+	reason  Reason // the allowance that hit, and its rule
+	rule    string
+
+	path    rule.Path
+	host    string
+	hasPath bool
+	hasHost bool
+	marker  Marker
+}
+
+func (q *inquiry) pathForms() rule.Path {
+	if !q.hasPath {
+		q.path, q.hasPath = rule.NewPath(q.request.Path()), true
+	}
+	return q.path
+}
+
+func (q *inquiry) canonicalHost() string {
+	if !q.hasHost {
+		q.host, q.hasHost = rule.CanonicalHost(q.request.Host()), true
+	}
+	return q.host
+}
+
+// verdict is what the rules say; the snapshot makes a Decision of it.
+type verdict struct {
+	refuse bool
+	reason Reason
+	rule   string
+	window *window // the one that covers the request, if any
+}
+
+// decide asks the rules in their order; the first hit wins. It is pure but for Logout: it reads no clock, does no
+// I/O, and gives the same verdict for the same snapshot and request.
+//
+// The order is django-maintenance-mode's with additions (docs/concepts.md); a change needs a decision record.
+func (s *snapshot) decide(q *inquiry) verdict {
+	// 1. The route's own word. It is asked first and holds whatever the state says.
+	q.asking = "Marker"
+	q.marker = q.request.Marker()
+	switch q.marker.Force {
+	case ForcedOff:
+		q.hit(ReasonMarker, "force off")
+		return verdict{reason: ReasonMarker, rule: "force off"}
+	case ForcedOn:
+		q.hit(ReasonMarker, "force on")
+		return verdict{refuse: true, reason: ReasonMarker, rule: "force on", window: s.covering(q)}
+	}
+	q.miss(ReasonMarker)
+
+	// 2. and 3. Is the request in maintenance at all? The forced mode is a window of its own.
+	w := s.covering(q)
+	if w == nil {
+		q.hit(ReasonOpen, "")
+		return verdict{reason: ReasonOpen}
+	}
+	q.miss(ReasonOpen)
+
+	// 4. to 11. Is there an allowance?
+	if q.allowed() {
+		return verdict{reason: q.reason, rule: q.rule, window: w}
+	}
+
+	// 12. No.
+	q.hit(ReasonWindow, w.ID)
+	return verdict{refuse: true, reason: ReasonWindow, window: w}
+}
+
+// allowed asks the allowances in their order. Each answers with the text of its rule, or "".
+func (q *inquiry) allowed() bool {
+	return q.ask(ReasonControl, q.control()) ||
+		q.ask(ReasonUser, q.user()) ||
+		q.ask(ReasonAdminSite, q.adminSite()) ||
+		q.ask(ReasonTests, q.tests()) ||
+		q.ask(ReasonNetwork, q.network()) ||
+		q.ask(ReasonPath, q.allowedPath()) ||
+		q.ask(ReasonHost, q.allowedHost()) ||
+		q.ask(ReasonHeader, q.secretHeader()) ||
+		q.ask(ReasonPredicate, q.predicate()) ||
+		q.ask(ReasonRedirectTarget, q.redirectTarget())
+}
+
+// ask takes down what an allowance answered.
+func (q *inquiry) ask(reason Reason, rule string) bool {
+	if rule == "" {
+		q.miss(reason)
+		return false
+	}
+	q.reason, q.rule = reason, rule
+	q.hit(reason, rule)
+	return true
+}
+
+func (q *inquiry) control() string { return q.below(q.rules.control) }
+
+func (q *inquiry) adminSite() string { return q.below(q.rules.adminSite) }
+
+func (q *inquiry) below(mount *rule.Allow) string {
+	if mount == nil {
+		return ""
+	}
+	text, _ := mount.Match(q.pathForms())
+	return text
+}
+
+// user asks the user rules in Django's order. The session ends first, and whoever was logged out is asked again: as
+// a rule the application then says "anonymous", whom AllowAnonymous may let in.
+func (q *inquiry) user() string {
+	c := q.rules
+	if !c.users {
+		return ""
+	}
+	q.asking = "Hooks.User"
+	u := q.request.User()
+	if c.policy.Logout.of(u) {
+		u = q.logout()
+	}
+	switch {
+	case c.policy.AllowAnonymous && !u.Authenticated:
+		return "AllowAnonymous"
+	case c.policy.AllowAuthenticated && u.Authenticated:
+		return "AllowAuthenticated"
+	case c.policy.AllowStaff && u.Staff:
+		return "AllowStaff"
+	case c.policy.AllowSuperuser && u.Superuser:
+		return "AllowSuperuser"
+	}
+	for _, role := range u.Roles {
+		if slices.Contains(c.policy.AllowRoles, role) {
+			return c.policy.AllowRoles[slices.Index(c.policy.AllowRoles, role)]
+		}
+	}
+	return ""
+}
+
+// logout ends the session and returns who is left: anonymous. A session that could not be ended lets nobody in, and
+// the engine logs why. An explanation tells what would happen and touches no session.
+func (q *inquiry) logout() User {
+	if q.trace != nil {
+		q.trace.note("the session would be ended; the visitor counts as anonymous")
+		return User{}
+	}
+	q.asking = "Hooks.Logout"
+	if err := q.request.Logout(); err != nil {
+		panic(err)
+	}
+	return User{}
+}
+
+func (q *inquiry) tests() string {
+	if q.rules.policy.AllowTests && testing.Testing() {
+		return "AllowTests"
+	}
+	return ""
+}
+
+func (q *inquiry) network() string {
+	if len(q.rules.policy.AllowNetworks) == 0 {
+		return ""
+	}
+	text, _ := q.rules.networks.Match(q.client())
+	return text
+}
+
+// client finds the client's address: the application's own way if it has one, else the peer and trusted proxies.
+func (q *inquiry) client() netip.Addr {
+	if ask := q.rules.policy.ClientAddress; ask != nil {
+		q.asking = "Policy.ClientAddress"
+		return ask(q.request).Unmap().WithZone("")
+	}
+	return q.rules.client.Client(q.request.Peer(), q.request.Header)
+}
+
+func (q *inquiry) allowedPath() string {
+	if len(q.rules.policy.AllowPaths) == 0 {
+		return ""
+	}
+	text, _ := q.rules.paths.Match(q.pathForms())
+	return text
+}
+
+func (q *inquiry) allowedHost() string {
+	if len(q.rules.policy.AllowHosts) == 0 {
+		return ""
+	}
+	text, _ := q.rules.hosts.Match(q.canonicalHost())
+	return text
+}
+
+func (q *inquiry) secretHeader() string {
+	for i := range q.rules.secrets {
+		s := &q.rules.secrets[i]
+		sent := q.request.Header(s.name)
+		if sent == "" || len(sent) > 4096 {
+			continue
+		}
+		hash := sha256.Sum256([]byte(sent))
+		if subtle.ConstantTimeCompare(hash[:], s.hash[:]) == 1 {
+			return s.name
+		}
+	}
+	return ""
+}
+
+func (q *inquiry) predicate() string {
+	for i := range q.rules.policy.Allow {
+		p := &q.rules.policy.Allow[i]
+		q.asking = p.Name
+		if p.Match(q.request) {
+			return p.Name
+		}
+	}
+	return ""
+}
+
+func (q *inquiry) redirectTarget() string {
+	t := &q.rules.redirect
+	if t.path == "" {
+		return ""
+	}
+	if !t.hits(q.canonicalHost(), q.request.Path()) {
+		return ""
+	}
+	return q.rules.policy.Redirect
+}

@@ -1,0 +1,118 @@
+package recess
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/recess-go/recess/core/state"
+)
+
+// restoreTimeout bounds the way back of During, whose own context may have ended; restoreAttempts its conflicts.
+const (
+	restoreTimeout  = 10 * time.Second
+	restoreAttempts = 20
+)
+
+// During runs fn while a window is open, and then restores what was there before: also when fn panics, when the
+// context is cancelled, and in nested use. What others changed in the meantime is theirs and stays: During takes back
+// only the window that it opened. It is django-maintenance-mode's context manager and decorator.
+//
+// The window is a hold of its own, beside whatever runs already; an empty Name is filled in.
+func (c *Controller) During(ctx context.Context, o Opening, fn func(context.Context) error) error {
+	if o.Name == "" {
+		o.Name = "during-" + strings.ToLower(rand.Text()[:10])
+	}
+	return c.during(ctx, "during", o.Reason, o.apply, fn)
+}
+
+// DuringOff runs fn while nothing is open that the Ending names, and then puts back the windows that it ended.
+func (c *Controller) DuringOff(ctx context.Context, o Ending, fn func(context.Context) error) error {
+	return c.during(ctx, "during off", o.Reason, o.apply, fn)
+}
+
+func (c *Controller) during(ctx context.Context, action, reason string, do edit, fn func(context.Context) error) (err error) {
+	change, err := c.retry(ctx, action, reason, do)
+	if err != nil {
+		return err
+	}
+	if change.Changed() {
+		defer func() {
+			back, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreTimeout)
+			defer cancel()
+			if _, errBack := c.retry(back, action+" (over)", reason, restoring(change)); errBack != nil {
+				err = errors.Join(err, fmt.Errorf("recess: what was there before could not be restored: %w", errBack))
+			}
+		}()
+	}
+	return fn(ctx)
+}
+
+// retry repeats a change that needs no look at what others did.
+func (c *Controller) retry(ctx context.Context, action, reason string, do edit) (change Change, err error) {
+	for range restoreAttempts {
+		change, err = c.change(ctx, action, reason, do)
+		if !errors.Is(err, state.ErrConflict) {
+			return change, err
+		}
+	}
+	return change, err
+}
+
+// restoring is the edit that undoes a change: exactly, if nothing has happened since; else its own part of it.
+func restoring(did Change) edit {
+	return func(s *state.State, now time.Time) (Change, error) {
+		untouched := numbersEqual(s, &did.After) && slices.EqualFunc(s.Windows, did.After.Windows, identical)
+		if untouched {
+			return swapWindows(s, live(did.Before.Windows, now)), nil
+		}
+		windows := live(s.Windows, now)
+		for _, w := range did.Opened {
+			windows = slices.DeleteFunc(windows, func(there state.Window) bool { return there.ID == w.ID })
+		}
+		for _, w := range did.Updated {
+			before := slices.IndexFunc(did.Before.Windows, sameID(w))
+			if i := slices.IndexFunc(windows, sameID(w)); i >= 0 && before >= 0 && identical(windows[i], w) {
+				windows[i] = did.Before.Windows[before]
+			}
+		}
+		for _, w := range live(did.Ended, now) {
+			if !slices.ContainsFunc(windows, sameID(w)) {
+				windows = append(windows, w)
+			}
+		}
+		return swapWindows(s, windows), nil
+	}
+}
+
+// swapWindows replaces the windows of a state and says what that changes.
+func swapWindows(s *state.State, windows []state.Window) Change {
+	var change Change
+	for _, w := range windows {
+		switch i := slices.IndexFunc(s.Windows, sameID(w)); {
+		case i < 0:
+			change.Opened = append(change.Opened, w)
+		case !identical(s.Windows[i], w):
+			change.Updated = append(change.Updated, w)
+		}
+	}
+	for _, w := range s.Windows {
+		if !slices.ContainsFunc(windows, sameID(w)) {
+			change.Ended = append(change.Ended, w)
+		}
+	}
+	s.Windows = windows
+	return change
+}
+
+func sameID(w state.Window) func(state.Window) bool {
+	return func(other state.Window) bool { return other.ID == w.ID }
+}
+
+func identical(a, b state.Window) bool {
+	return a.ID == b.ID && a.Name == b.Name && a.Scope == b.Scope && sameWindow(&a, &b)
+}

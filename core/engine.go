@@ -1,0 +1,308 @@
+package recess
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/recess-go/recess/core/state"
+)
+
+// Config is what an engine is made of. Only Backend is needed, and not even that where Policy.Force is set.
+type Config struct {
+	// Backend is where the state lives. The caller closes it, after the engine.
+	Backend state.Backend
+	// Policy is who is let in and how refusals look.
+	Policy Policy
+	// Instance names this process in logs and to the fleet: host-pid by default.
+	Instance string
+	// Poll bounds how old the followed state can be: the backend is read at least this often, whatever its watch
+	// says. 15 seconds by default, at least 100 milliseconds.
+	Poll time.Duration
+	// StartWait is how long New waits for the first state: 2 seconds by default.
+	StartWait time.Duration
+	// SnapshotFile keeps a copy of the last known state on disk, for a start while the backend is down. "": none.
+	SnapshotFile string
+	// Logger gets what the engine has to say: slog.Default() if nil. Requests that pass are never logged.
+	Logger *slog.Logger
+}
+
+// DefaultPoll and DefaultStartWait are the defaults of [Config].
+const (
+	DefaultPoll      = 15 * time.Second
+	DefaultStartWait = 2 * time.Second
+	minPoll          = 100 * time.Millisecond
+)
+
+// An Engine follows a state and decides requests on it. All methods may be called by any number of goroutines.
+type Engine struct {
+	config Config
+	rules  *rules
+	log    *slog.Logger
+
+	snap     atomic.Pointer[snapshot] // nil: nothing runs and nothing is planned
+	inflight inflight
+	idle     *snapshot // decides markers while snap is nil
+	closed   *window   // answers for routes forced on while no window runs
+
+	stop    context.CancelFunc
+	stopped sync.WaitGroup
+	known   chan struct{} // closed when the backend has answered for the first time
+
+	mu          sync.Mutex
+	current     state.State // what is applied; the zero State before anything is known
+	haveState   bool        // current is the backend's or the snapshot file's word, not the fallback's
+	applied     state.Rev   // the backend's name for current
+	seen        state.Rev   // the backend's name for what it last offered, applied or not
+	writes      uint64      // states applied past the follower, by this process's own controllers
+	newest      state.State // the newest numbered document seen, without its windows
+	follower    FollowerStatus
+	timer       *time.Timer
+	subscribers map[*subscriber]bool
+	reported    map[string]bool
+	marked      map[string]bool // scopes that routes are marked with
+	ended       bool
+}
+
+// New checks the configuration, starts to follow the backend and waits for the first state, at most StartWait. It
+// returns an error for a configuration that cannot be used. A backend that is down is none: the engine then starts on
+// the snapshot file or on Policy.Fallback, says so in its status, and follows as soon as it can.
+//
+// The context bounds the start only; the engine runs until Close.
+func New(ctx context.Context, c Config) (*Engine, error) {
+	c.Poll = cmp.Or(c.Poll, DefaultPoll)
+	c.StartWait = cmp.Or(c.StartWait, DefaultStartWait)
+	c.Instance = cmp.Or(c.Instance, defaultInstance())
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	var faults []error
+	if c.Backend == nil && c.Policy.Force == NotForced {
+		faults = append(faults, errors.New("recess: Config.Backend is missing"))
+	}
+	if c.Poll < minPoll {
+		faults = append(faults, fmt.Errorf("recess: Config.Poll is %s, at least %s is needed", c.Poll, minPoll))
+	}
+	if c.StartWait < 0 {
+		faults = append(faults, fmt.Errorf("recess: Config.StartWait is %s, it cannot be negative", c.StartWait))
+	}
+	rules, err := compile(c.Policy)
+	if err := errors.Join(append(faults, err)...); err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		config: c, rules: rules, log: c.Logger.With("component", "recess"), inflight: newInflight(),
+		known: make(chan struct{}), seen: state.Unseen, subscribers: make(map[*subscriber]bool), reported: make(map[string]bool), marked: make(map[string]bool),
+	}
+	e.follower = FollowerStatus{Phase: Initializing, Since: e.now(), Poll: c.Poll}
+	e.idle = &snapshot{engine: e, rules: rules}
+	e.closed, err = e.compileWindow(&state.Window{ID: closedID, Mode: state.Full}, e.now())
+	if err != nil {
+		return nil, fmt.Errorf("recess: policy: the answer: %w", err)
+	}
+	e.start(ctx)
+	return e, nil
+}
+
+func defaultInstance() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	return fmt.Sprintf("%s-%d", host, os.Getpid())
+}
+
+// start brings the first state in: the forced one, or the backend's, or what stands in for it.
+func (e *Engine) start(ctx context.Context) {
+	e.timer = time.AfterFunc(time.Hour, e.tick)
+	if e.config.Policy.Force != NotForced {
+		e.stop = func() {}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.adopt(standIn(forcedID, e.config.Policy.Force == ForcedOn))
+		e.setFollower(Valid, nil)
+		return
+	}
+	following, stop := context.WithCancel(context.WithoutCancel(ctx))
+	e.stop = stop
+	e.stopped.Go(func() { e.follow(following) })
+	wait := time.NewTimer(e.config.StartWait)
+	defer wait.Stop()
+	select {
+	case <-e.known:
+	case <-wait.C:
+	case <-ctx.Done():
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.haveState {
+		e.startUnknown()
+	}
+}
+
+// startUnknown starts on the snapshot file, or on the fallback.
+func (e *Engine) startUnknown() {
+	if saved, ok := e.loadSnapshot(); ok {
+		e.adopt(saved)
+		e.newest = numbersOf(saved)
+		e.setFollower(Stale, e.follower.lastError)
+		e.log.Warn("the state backend did not answer: starting on the last state saved to disk",
+			"file", e.config.SnapshotFile, "revision", saved.Revision)
+		return
+	}
+	closed := e.config.Policy.Fallback == FallbackClosed
+	e.adopt(standIn(fallbackID, closed))
+	e.haveState = false
+	e.log.Warn("the state is not known: starting on the fallback", "closed", closed, "error", e.follower.LastError)
+}
+
+// standIn is a state that stands in no document.
+func standIn(id string, closed bool) state.State {
+	s := state.State{Version: state.Version}
+	if closed {
+		s.Windows = []state.Window{{ID: id, Mode: state.Full}}
+	}
+	return s
+}
+
+// Close ends all that the engine started. The last snapshot stays in force: requests that still come in are decided
+// as before. Closing twice is no error.
+func (e *Engine) Close() error {
+	e.stop()
+	e.stopped.Wait()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ended = true
+	e.timer.Stop()
+	for s := range e.subscribers {
+		s.cancel()
+	}
+	clear(e.subscribers)
+	return nil
+}
+
+// now is the engine's only look at the clock; it is never on the path of a request.
+func (e *Engine) now() time.Time { return time.Now() }
+
+// adopt makes a state the one that requests are decided on. The lock is held.
+func (e *Engine) adopt(s state.State) {
+	e.current, e.haveState = s, true
+	e.rebuild(e.now())
+}
+
+// rebuild compiles the current state for an instant and arms the timer for the next. The lock is held.
+func (e *Engine) rebuild(now time.Time) {
+	before := e.snap.Load()
+	snap, err := e.compileSnapshot(&e.current, now)
+	if err != nil {
+		e.reportOnceLocked("Template", err)
+	}
+	e.snap.Store(snap)
+	e.warnUnknownScopes(snap)
+	e.arm(now)
+	if before != nil || snap != nil {
+		e.publish()
+	}
+}
+
+// tick runs at the boundaries of windows, and once a second while the prepared answers count down.
+func (e *Engine) tick() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ended {
+		return
+	}
+	now := e.now()
+	snap := e.snap.Load()
+	if !snap.same(&e.current, now) {
+		e.rebuild(now)
+		return
+	}
+	if snap != nil {
+		snap.refresh(now)
+	}
+	e.arm(now)
+}
+
+// arm sets the timer to the next instant at which the snapshot must change. Wall clocks are set now and then, so a
+// window that is yet to begin or end is looked at once per poll interval at least.
+func (e *Engine) arm(now time.Time) {
+	if e.ended {
+		return
+	}
+	next := e.current.NextBoundary(now)
+	if next.IsZero() {
+		e.timer.Stop()
+		return
+	}
+	wait := min(next.Sub(now), e.config.Poll)
+	if snap := e.snap.Load(); snap != nil {
+		for _, w := range snap.running {
+			if left := w.End.Sub(now); !w.End.IsZero() && e.rules.retryAfter > 0 {
+				// Retry-After is in whole seconds: change it when the second changes.
+				second := left % time.Second
+				if second <= 0 {
+					second = time.Second
+				}
+				wait = min(wait, second)
+			}
+		}
+	}
+	e.timer.Reset(max(wait, time.Millisecond))
+}
+
+// Counts returns what the engine has counted. The in-flight count is zero only if no request that began before the
+// call runs any more.
+func (e *Engine) Counts() Counts { return e.inflight.counts() }
+
+// Instance is this process's name.
+func (e *Engine) Instance() string { return e.config.Instance }
+
+// reportOnce logs what went wrong in a callback of the application, once per kind: at a thousand requests a second
+// the second line says nothing new.
+func (e *Engine) reportOnce(kind string, what any) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.reportOnceLocked(kind, what)
+}
+
+func (e *Engine) reportOnceLocked(kind string, what any) {
+	if e.reported[kind] {
+		return
+	}
+	e.reported[kind] = true
+	e.log.Error("a callback failed; requests that need it are refused with the plain answer (logged once per kind)",
+		"callback", kind, "error", fmt.Sprint(what))
+}
+
+// warnUnknownScopes says once that a window is for a scope that this application does not define: it may belong to
+// another service that follows the same state, or be a typing error that leaves the site open. The lock is held.
+func (e *Engine) warnUnknownScopes(snap *snapshot) {
+	if snap == nil {
+		return
+	}
+	for _, w := range snap.running {
+		if w.Scope == "" || w.scope != nil || e.marked[w.Scope] || e.reported["scope "+w.Scope] {
+			continue
+		}
+		e.reported["scope "+w.Scope] = true
+		e.log.Warn("a window runs for a scope that neither Policy.Scopes nor a marker defines: it refuses nothing here",
+			"scope", w.Scope, "window", w.ID)
+	}
+}
+
+// logWouldRefuse tells what a policy that only reports would have done.
+func (e *Engine) logWouldRefuse(r Request, d *Decision) {
+	path := r.Path()
+	if len(path) > 256 {
+		path = path[:256]
+	}
+	e.log.Info("would have been refused", "method", r.Method(), "path", fmt.Sprintf("%q", path), "reason", string(d.Reason),
+		"window", d.Window)
+}

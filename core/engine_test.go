@@ -1,0 +1,500 @@
+package recess
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/recess-go/recess/core/page"
+	"github.com/recess-go/recess/core/state"
+	"github.com/recess-go/recess/core/state/memstate"
+)
+
+// TestWindowsRunFromStartToEnd is the matrix of planned, running and ended windows: [start, end), flipped by timer.
+func TestWindowsRunFromStartToEnd(t *testing.T) {
+	for _, mode := range []state.Mode{state.Full, state.ReadOnly, state.Announce} {
+		t.Run(string(mode), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := started(t, Config{})
+				start := time.Now().Add(90 * time.Minute)
+				end := start.Add(time.Hour)
+				if _, err := e.Control(state.Actor{}).Schedule(t.Context(), Opening{Mode: mode, Start: start, End: end}); err != nil {
+					t.Fatal(err)
+				}
+				for _, c := range []struct {
+					name string
+					at   time.Time
+					sent string // the beginning of Maintenance-Mode on a passing POST, "-" for a refusal
+				}{
+					{"at once", time.Now(), "planned;"},
+					{"a nanosecond before the start", start.Add(-1), "planned;"},
+					{"at the start", start, map[state.Mode]string{state.Full: "-", state.ReadOnly: "-", state.Announce: "announce;"}[mode]},
+					{"a nanosecond before the end", end.Add(-1), map[state.Mode]string{state.Full: "-", state.ReadOnly: "-", state.Announce: "announce;"}[mode]},
+					{"at the end", end, ""},
+					{"long after", end.Add(24 * time.Hour), ""},
+				} {
+					time.Sleep(time.Until(c.at))
+					synctest.Wait()
+					a := &asked{method: "POST"}
+					passed := admit(e, a)
+					if (c.sent == "-") == passed {
+						t.Errorf("%s: passed is %v", c.name, passed)
+					}
+					if sent := a.sent.Get(page.HeaderName); passed && (!strings.HasPrefix(sent, c.sent) || c.sent == "" && sent != "") {
+						t.Errorf("%s: %q", c.name, sent)
+					}
+				}
+				if e.snap.Load() != nil {
+					t.Error("after the end a request costs more than nothing")
+				}
+			})
+		})
+	}
+}
+
+func TestRetryAfterCountsDownToTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := started(t, Config{})
+		on(t, e, Opening{End: time.Now().Add(10 * time.Minute)})
+		for _, c := range []struct {
+			after time.Duration
+			want  string
+		}{{0, "600"}, {1, "600"}, {time.Second, "599"}, {time.Minute, "540"}, {599 * time.Second, "1"}, {600*time.Second - 1, "1"}} {
+			begun := e.Situation().Running[0].End.Add(-10 * time.Minute)
+			time.Sleep(time.Until(begun.Add(c.after)))
+			synctest.Wait()
+			a := new(asked)
+			admit(e, a)
+			got := header(a.answered, "Retry-After")
+			if n, _ := strconv.Atoi(c.want); got != c.want && got != strconv.Itoa(n+1) || n > 1 && got == strconv.Itoa(n+1) && c.after%time.Second == 0 {
+				t.Errorf("after %s: %s, want %s", c.after, got, c.want)
+			}
+		}
+	})
+}
+
+func header(a *page.Answer, name string) string {
+	for _, f := range a.Header {
+		if f.Name == name {
+			return f.Value[0]
+		}
+	}
+	return ""
+}
+
+func TestRetryAfterWithoutAnEnd(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		policy Policy
+		end    time.Duration
+		want   string
+	}{
+		{"an hour by default", Policy{}, 0, "3600"},
+		{"as configured", Policy{RetryAfter: 90 * time.Second}, 0, "90"},
+		{"a fraction rounds up", Policy{RetryAfter: 1500 * time.Millisecond}, 0, "2"},
+		{"none", Policy{RetryAfter: NoRetryAfter}, 0, ""},
+		{"none, whatever the end", Policy{RetryAfter: NoRetryAfter}, time.Hour, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := started(t, Config{Policy: c.policy})
+			o := Opening{}
+			if c.end > 0 {
+				o.End = time.Now().Add(c.end)
+			}
+			on(t, e, o)
+			a := new(asked)
+			admit(e, a)
+			if got := header(a.answered, "Retry-After"); got != c.want {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// scripted is a backend that answers what a test tells it to.
+type scripted struct {
+	mu      sync.Mutex
+	doc     state.Doc
+	err     error
+	looks   atomic.Int64
+	changed chan struct{}
+}
+
+func newScripted(doc state.Doc, err error) *scripted {
+	return &scripted{doc: doc, err: err, changed: make(chan struct{})}
+}
+
+func (s *scripted) say(doc state.Doc, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.doc, s.err = doc, err
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *scripted) Next(ctx context.Context, since state.Rev) (state.Doc, time.Duration, error) {
+	s.looks.Add(1)
+	for {
+		s.mu.Lock()
+		doc, err, changed := s.doc, s.err, s.changed
+		s.mu.Unlock()
+		if err != nil {
+			return state.Doc{}, 0, err
+		}
+		if doc.Rev != since {
+			return doc, 0, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return state.Doc{}, 0, state.ErrUnchanged
+		}
+	}
+}
+
+func (s *scripted) Save(context.Context, state.Rev, []byte) (state.Rev, error) {
+	return "", state.ErrReadOnly
+}
+
+func (s *scripted) Close() error { return nil }
+
+// document is one at an epoch and revision, with a window over the whole site if it is on.
+func document(t testing.TB, epoch, revision int64, on bool) state.Doc {
+	t.Helper()
+	s := state.Switched(on, time.Time{}, time.Time{})
+	s.Epoch, s.Revision = epoch, revision
+	data, err := state.Encode(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state.Doc{Rev: state.Rev(fmt.Sprint(epoch, "-", revision, on)), Data: data}
+}
+
+// TestTheFollowerKeepsTheLastKnownState walks through what a backend can do wrong, step by step on one engine.
+func TestTheFollowerKeepsTheLastKnownState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newScripted(document(t, 5, 7, true), nil)
+		e := started(t, Config{Backend: b})
+		down := errors.New("connection refused")
+		for _, step := range []struct {
+			name   string
+			doc    state.Doc
+			err    error
+			refuse bool
+			phase  FollowerPhase
+			says   string
+		}{
+			{"a document with a window closes", document(t, 5, 7, true), nil, true, Valid, ""},
+			{"a backend that is down changes nothing", state.Doc{}, down, true, Stale, "connection refused"},
+			{"a newer document opens", document(t, 5, 8, false), nil, false, Valid, "connection refused"},
+			{"an older one is a regression", document(t, 5, 7, true), nil, false, Stale, "rolled back"},
+			{"no document is a regression", state.Doc{}, nil, false, Stale, "no document"},
+			{"the same one again is fine", document(t, 5, 8, false), nil, false, Valid, "no document"},
+			{"a document that makes no sense changes nothing", state.Doc{Rev: "x", Data: []byte("{")}, nil, false, Stale, "makes no sense"},
+			{"neither does one from the future", state.Doc{Rev: "y", Data: []byte(`{"version":9,"windows":[]}`)}, nil, false, Stale, "version 9"},
+			{"a new epoch is newer whatever its revision", document(t, 6, 1, true), nil, true, Valid, "version 9"},
+			{"an old epoch is a regression whatever its revision", document(t, 5, 99, false), nil, true, Stale, "epoch 5 revision 99"},
+			{"an unnumbered text is somebody's word", document(t, 0, 0, false), nil, false, Valid, "epoch 5"},
+			{"and its removal means off", state.Doc{}, nil, false, Valid, "epoch 5"},
+		} {
+			b.say(step.doc, step.err)
+			time.Sleep(2 * DefaultPoll)
+			synctest.Wait()
+			s := e.Situation()
+			if d := decide(e, new(asked)); d.Refuse != step.refuse {
+				t.Errorf("%s: refuse is %v", step.name, d.Refuse)
+			}
+			if s.Follower.Phase != step.phase || !strings.Contains(s.Follower.LastError, step.says) {
+				t.Errorf("%s: %s, %q", step.name, s.Follower.Phase, s.Follower.LastError)
+			}
+		}
+	})
+}
+
+func TestTheStartWithoutAState(t *testing.T) {
+	down := errors.New("connection refused")
+	for _, c := range []struct {
+		name     string
+		fallback Fallback
+		doc      state.Doc
+		err      error
+		refuse   bool
+		phase    FollowerPhase
+	}{
+		{"no document is off, whatever the fallback", FallbackClosed, state.Doc{}, nil, false, Valid},
+		{"a backend that is down falls back to open", FallbackOpen, state.Doc{}, down, false, Failed},
+		{"or to closed", FallbackClosed, state.Doc{}, down, true, Failed},
+		{"so does a document that makes no sense", FallbackClosed, state.Doc{Rev: "x", Data: []byte("?")}, nil, true, Failed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				b := newScripted(c.doc, c.err)
+				e := started(t, Config{Backend: b, Policy: Policy{Fallback: c.fallback}})
+				if waited := time.Since(began); c.err != nil && waited != DefaultStartWait || c.err == nil && waited != 0 {
+					t.Errorf("New took %s", waited)
+				}
+				if d := decide(e, new(asked)); d.Refuse != c.refuse {
+					t.Errorf("refuse is %v", d.Refuse)
+				}
+				if s := e.Situation(); s.Follower.Phase != c.phase {
+					t.Errorf("phase %s, want %s", s.Follower.Phase, c.phase)
+				}
+				b.say(document(t, 1, 1, true), nil)
+				time.Sleep(DefaultPoll)
+				synctest.Wait()
+				if d := decide(e, new(asked)); !d.Refuse || d.Window == fallbackID {
+					t.Errorf("the first state is not followed: %+v", d)
+				}
+			})
+		})
+	}
+}
+
+func TestTheSnapshotFileBridgesAStartWithoutBackend(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "snapshot.json")
+	first := started(t, Config{SnapshotFile: file})
+	on(t, first, Opening{Messages: map[string]string{"": "back soon"}})
+	if _, err := os.Stat(file); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newScripted(state.Doc{}, errors.New("connection refused"))
+		e := started(t, Config{Backend: b, SnapshotFile: file})
+		if d := decide(e, new(asked)); !d.Refuse || d.Window == fallbackID {
+			t.Errorf("the saved state does not count: %+v", d)
+		}
+		if s := e.Situation(); s.Follower.Phase != Stale || s.Follower.Revision != 1 {
+			t.Errorf("%+v", s.Follower)
+		}
+		b.say(state.Doc{}, nil)
+		time.Sleep(DefaultPoll)
+		synctest.Wait()
+		if d := decide(e, new(asked)); !d.Refuse {
+			t.Error("a store that lost the state opened the site")
+		}
+	})
+}
+
+// TestAnIdleEngineAsksOncePerInterval also shows that polling goes on behind a watch that never says anything.
+func TestAnIdleEngineAsksOncePerInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newScripted(document(t, 1, 1, false), nil)
+		started(t, Config{Backend: b})
+		before := b.looks.Load()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		looks := b.looks.Load() - before
+		least, most := int64(time.Hour/DefaultPoll), int64(time.Hour/(DefaultPoll*4/5))+1
+		if looks < least || looks > most {
+			t.Errorf("%d looks in an hour, want %d to %d", looks, least, most)
+		}
+	})
+}
+
+func TestADeadBackendIsAskedLessAndLess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newScripted(state.Doc{}, errors.New("connection refused"))
+		started(t, Config{Backend: b})
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if looks := b.looks.Load(); looks < 240 || looks > 1200 {
+			t.Errorf("%d looks in an hour", looks)
+		}
+	})
+}
+
+// TestOnIsInForceWhenItReturns is target T7: no request of this process that begins after On returned sees the old state.
+func TestOnIsInForceWhenItReturns(t *testing.T) {
+	e := started(t, Config{})
+	for range 200 {
+		on(t, e, Opening{})
+		if admit(e, new(asked)) {
+			t.Fatal("a request passed after On had returned")
+		}
+		off(t, e)
+		if !admit(e, new(asked)) {
+			t.Fatal("a request was refused after Off had returned")
+		}
+	}
+	if s := e.Situation(); s.Follower.Phase != Valid || s.Follower.LastError != "" {
+		t.Errorf("its own writes confuse the follower: %+v", s.Follower)
+	}
+}
+
+// TestTheCountIsNeverZeroWhileARequestRuns hands one running request from goroutine to goroutine, so that at every
+// instant at least one is admitted, and watches the sum.
+func TestTheCountIsNeverZeroWhileARequestRuns(t *testing.T) {
+	e := started(t, Config{})
+	const runners, handovers = 8, 20_000
+	baton := make(chan Ticket, 1)
+	first := e.Begin()
+	baton <- first
+	var handing sync.WaitGroup
+	var left atomic.Int64
+	left.Store(handovers)
+	for range runners {
+		handing.Go(func() {
+			for {
+				old := <-baton
+				if left.Add(-1) < 0 {
+					baton <- old
+					return
+				}
+				next := e.Begin() // the next request begins before the last one ends
+				old.End()
+				baton <- next
+				runtime.Gosched()
+			}
+		})
+	}
+	finished := make(chan struct{})
+	go func() { handing.Wait(); close(finished) }()
+	for watching := true; watching; {
+		if n := e.Counts().InFlight; n < 1 {
+			t.Fatalf("the sum reads %d while a request runs", n)
+		}
+		select {
+		case <-finished:
+			watching = false
+		default:
+		}
+	}
+	last := <-baton
+	last.End()
+	if n := e.Counts().InFlight; n != 0 {
+		t.Errorf("%d in flight after all have ended", n)
+	}
+}
+
+func TestOffAllocatesNothingAndAsksNothing(t *testing.T) {
+	e := started(t, Config{Policy: everybody()})
+	a := &asked{user: func() User { panic("asked") }}
+	if n := testing.AllocsPerRun(1000, func() {
+		if !admit(e, a) {
+			t.Fatal("refused")
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestSubscribersHearOfEveryTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := started(t, Config{})
+		var heard []string
+		cancel := e.Subscribe(func(before, after Situation) {
+			heard = append(heard, fmt.Sprintf("%v>%v", before.Active(), after.Active()))
+			if len(heard) == 1 {
+				panic("a subscriber's panic is its own")
+			}
+		})
+		on(t, e, Opening{End: time.Now().Add(time.Hour)})
+		synctest.Wait()
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		cancel()
+		on(t, e, Opening{})
+		synctest.Wait()
+		if got := strings.Join(heard, " "); got != "false>true true>false" {
+			t.Errorf("heard %q", got)
+		}
+	})
+}
+
+func TestASubscriberMayCancelItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := started(t, Config{})
+		calls := 0
+		var cancel func()
+		cancel = e.Subscribe(func(_, _ Situation) { calls++; cancel() })
+		on(t, e, Opening{})
+		synctest.Wait()
+		off(t, e)
+		synctest.Wait()
+		if calls != 1 {
+			t.Errorf("called %d times", calls)
+		}
+	})
+}
+
+// TestAToggleStormLeavesTheLastWord flips the state as fast as it goes while requests run: fault F19.
+func TestAToggleStormLeavesTheLastWord(t *testing.T) {
+	e := started(t, Config{})
+	stop := make(chan struct{})
+	var asking sync.WaitGroup
+	for range 2 {
+		asking.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					admit(e, new(asked))
+					runtime.Gosched()
+				}
+			}
+		})
+	}
+	for range 200 {
+		on(t, e, Opening{})
+		off(t, e)
+	}
+	on(t, e, Opening{})
+	close(stop)
+	asking.Wait()
+	if admit(e, new(asked)) {
+		t.Error("the last word was on")
+	}
+	if n := len(e.current.History); n > state.MaxHistory {
+		t.Errorf("the history has grown to %d entries", n)
+	}
+}
+
+func TestCloseKeepsTheLastState(t *testing.T) {
+	b := memstate.New(memstate.Config{})
+	e := started(t, Config{Backend: b})
+	on(t, e, Opening{})
+	for range 2 {
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if admit(e, new(asked)) {
+		t.Error("a closed engine opened the site")
+	}
+	e.Subscribe(func(_, _ Situation) { t.Error("told after the end") })()
+}
+
+func TestThePublicStatusTellsNoSecrets(t *testing.T) {
+	e := started(t, Config{})
+	on(t, e, Opening{Reason: "SECRET-REASON", Scope: "", Mode: state.ReadOnly, End: time.Now().Add(time.Hour), Messages: map[string]string{"": "hello"}})
+	if _, err := e.Control(state.Actor{Name: "SECRET-NAME"}).Schedule(t.Context(), Opening{Start: time.Now().Add(time.Hour), End: time.Now().Add(2 * time.Hour), Reason: "SECRET-REASON"}); err != nil {
+		t.Fatal(err)
+	}
+	a := e.StatusAnswer()
+	if a.Status != 200 || header(a, "Cache-Control") != "no-store" {
+		t.Errorf("%d %v", a.Status, a.Header)
+	}
+	if body := string(a.Body); strings.Contains(body, "SECRET") || !strings.Contains(body, `"active":true`) || !strings.Contains(body, `"mode":"readonly"`) {
+		t.Errorf("%s", body)
+	}
+}
+
+func TestAnnouncementsAreNotActive(t *testing.T) {
+	e := started(t, Config{})
+	on(t, e, Opening{Mode: state.Announce})
+	if s := e.PublicStatus(); s.Active || s.Mode != "announce" || s.RetryAfter != nil {
+		t.Errorf("%+v", s)
+	}
+}

@@ -1,0 +1,275 @@
+package recess
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/recess-go/recess/core/internal/atomicfile"
+	"github.com/recess-go/recess/core/state"
+)
+
+// FollowerPhase says how much the state an engine decides on is worth.
+type FollowerPhase string
+
+// The phases of a follower.
+const (
+	Initializing FollowerPhase = "initializing" // nothing is known yet
+	Valid        FollowerPhase = "valid"        // the last look at the backend succeeded
+	Stale        FollowerPhase = "stale"        // the last known state is kept, since the last look failed
+	Failed       FollowerPhase = "failed"       // nothing was ever known: the fallback counts
+)
+
+// FollowerStatus is how the follower says it is.
+type FollowerStatus struct {
+	Phase FollowerPhase
+	Since time.Time // when the phase began
+	// LastError is the last thing that went wrong, and LastErrorAt when; they stay readable after recovery.
+	LastError   string
+	LastErrorAt time.Time
+	// Epoch and Revision are those of the applied state; 0 if it is unnumbered or stands in no document.
+	Epoch, Revision int64
+	// Poll is the longest time for which a change can go unseen while the phase is Valid.
+	Poll time.Duration
+
+	lastError error
+}
+
+// errRegression is the last error while the backend offers an older document than the one applied, or none.
+var errRegression = errors.New("the backend has lost or rolled back the state")
+
+// follow keeps the engine on the backend's state until ctx ends: watch makes it fast, polling makes it true.
+func (e *Engine) follow(ctx context.Context) {
+	failures := 0
+	for ctx.Err() == nil {
+		wait, err := e.look(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			wait = backoff(failures, e.config.Poll)
+			failures++
+		default:
+			failures = 0
+		}
+		sleep(ctx, wait)
+	}
+}
+
+// look asks the backend once and applies what it says. It returns how long to wait before the next look.
+func (e *Engine) look(ctx context.Context) (time.Duration, error) {
+	// The interval is shortened at random, never stretched: a fleet must not ask in step.
+	interval := e.config.Poll - rand.N(e.config.Poll/5+1)
+	asking, cancel := context.WithTimeout(ctx, interval)
+	defer cancel()
+	began := time.Now()
+	since, writes := e.lookedAt()
+
+	doc, wait, err := e.config.Backend.Next(asking, since)
+	switch {
+	case ctx.Err() != nil:
+		return 0, ctx.Err()
+	case errors.Is(err, state.ErrUnchanged):
+		e.confirm()
+		if asking.Err() != nil {
+			return 0, nil // the backend watched for the whole interval: look again now
+		}
+		if wait <= 0 || wait > interval {
+			wait = interval
+		}
+		return max(wait-time.Since(began), 0), nil
+	case err != nil:
+		e.fail(fmt.Errorf("reading the state: %w", err))
+		return 0, err
+	}
+	e.observe(doc, writes)
+	return 0, nil
+}
+
+// lookedAt returns the revision that the backend is to differ from, and how often this process has written.
+func (e *Engine) lookedAt() (state.Rev, uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.seen, e.writes
+}
+
+// observe applies a document. One that was on its way while this process wrote says nothing about what is there now:
+// it is looked at again.
+func (e *Engine) observe(doc state.Doc, writes uint64) {
+	s, err := decodeDoc(doc)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.writes != writes {
+		e.seen = state.Unseen
+		return
+	}
+	e.seen = doc.Rev
+	switch {
+	case err != nil:
+		e.failLocked(err)
+	case e.regressed(doc, &s):
+		e.failLocked(fmt.Errorf("%w: it has %s, epoch %d revision %d was seen before; the last known state is kept",
+			errRegression, describeDoc(doc, &s), e.newest.Epoch, e.newest.Revision))
+	default:
+		e.accept(doc, s)
+	}
+}
+
+// accept applies a document that is not older than the applied one. The lock is held.
+func (e *Engine) accept(doc state.Doc, s state.State) {
+	if e.haveState && s.Numbered() && numbersEqual(&s, &e.current) && doc.Rev == e.applied {
+		e.setFollower(Valid, nil)
+		return
+	}
+	if s.Numbered() {
+		e.newest = numbersOf(s)
+	} else if doc.Rev != state.None {
+		e.newest = state.State{} // written by hand: its removal means off
+	}
+	e.applied = doc.Rev
+	e.setFollower(Valid, nil)
+	e.adopt(s)
+	e.firstKnown()
+	e.saveSnapshot(doc)
+}
+
+// regressed reports whether a document must not replace the applied state: it is gone, or is an older one.
+func (e *Engine) regressed(doc state.Doc, s *state.State) bool {
+	if !e.newest.Numbered() {
+		return false
+	}
+	return doc.Rev == state.None || s.Numbered() && s.Older(&e.newest)
+}
+
+// decodeDoc reads a document; one that never existed means off.
+func decodeDoc(doc state.Doc) (state.State, error) {
+	if doc.Rev == state.None {
+		return state.State{Version: state.Version}, nil
+	}
+	return state.Decode(doc.Data)
+}
+
+func describeDoc(doc state.Doc, s *state.State) string {
+	if doc.Rev == state.None {
+		return "no document"
+	}
+	return fmt.Sprintf("epoch %d revision %d", s.Epoch, s.Revision)
+}
+
+func numbersEqual(a, b *state.State) bool { return a.Epoch == b.Epoch && a.Revision == b.Revision }
+
+func numbersOf(s state.State) state.State {
+	return state.State{Epoch: s.Epoch, Revision: s.Revision}
+}
+
+// confirm takes down that the backend answered and has nothing new. A document that was refused stays refused.
+func (e *Engine) confirm() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.follower.refused() {
+		return
+	}
+	e.setFollower(Valid, nil)
+}
+
+// refused reports whether the backend answers, but with a document that cannot be applied.
+func (f *FollowerStatus) refused() bool {
+	return f.Phase != Valid && (errors.Is(f.lastError, state.ErrInvalid) || errors.Is(f.lastError, errRegression))
+}
+
+func (e *Engine) fail(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.failLocked(err)
+}
+
+func (e *Engine) failLocked(err error) {
+	phase := Stale
+	if !e.haveState {
+		phase = Failed
+	}
+	if e.follower.LastError != err.Error() || e.follower.Phase == Valid {
+		e.log.Warn("the last known state is kept", "phase", string(phase), "error", err)
+	}
+	e.setFollower(phase, err)
+	if errors.Is(err, state.ErrInvalid) {
+		e.firstKnown()
+	}
+}
+
+// setFollower takes a look's outcome down. The lock is held.
+func (e *Engine) setFollower(phase FollowerPhase, err error) {
+	before := e.follower.Phase
+	if before != phase {
+		e.follower.Since = e.now()
+		if phase == Valid && before == Stale {
+			e.log.Info("the state is followed again")
+		}
+	}
+	e.follower.Phase, e.follower.lastError = phase, err
+	if err != nil {
+		e.follower.LastError, e.follower.LastErrorAt = err.Error(), e.now()
+	}
+	if before != phase {
+		e.publish()
+	}
+}
+
+// firstKnown lets New return: the backend has answered.
+func (e *Engine) firstKnown() {
+	select {
+	case <-e.known:
+	default:
+		close(e.known)
+	}
+}
+
+// backoff is how long to wait after the nth failure in a row: full jitter, doubling from 200 milliseconds up to limit.
+func backoff(n int, limit time.Duration) time.Duration {
+	ceiling := limit
+	if n < 20 {
+		ceiling = min(limit, 200*time.Millisecond<<n)
+	}
+	return rand.N(ceiling) + time.Millisecond
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// saveSnapshot keeps a copy of an applied document on disk. A disk that is full or read-only changes nothing else.
+func (e *Engine) saveSnapshot(doc state.Doc) {
+	if e.config.SnapshotFile == "" || doc.Rev == state.None {
+		return
+	}
+	if err := atomicfile.Write(e.config.SnapshotFile, doc.Data); err != nil && !e.reported["snapshot"] {
+		e.reported["snapshot"] = true
+		e.log.Warn("the state could not be saved to disk (logged once)", "file", e.config.SnapshotFile, "error", err)
+	}
+}
+
+func (e *Engine) loadSnapshot() (state.State, bool) {
+	if e.config.SnapshotFile == "" {
+		return state.State{}, false
+	}
+	data, err := os.ReadFile(e.config.SnapshotFile)
+	if err != nil {
+		return state.State{}, false
+	}
+	s, err := state.Decode(data)
+	if err != nil {
+		e.log.Warn("the state saved to disk makes no sense", "file", e.config.SnapshotFile, "error", err)
+	}
+	return s, err == nil
+}

@@ -1,0 +1,41 @@
+package recess
+
+import (
+	"slices"
+
+	"github.com/recess-go/recess/core/state"
+)
+
+// Within returns what a route says that stands within m and carries inner: the inner force counts, and the route
+// belongs to the scopes of both.
+func (m Marker) Within(inner Marker) Marker {
+	if inner.Force == NotForced {
+		inner.Force = m.Force
+	}
+	if len(m.Scopes) > 0 {
+		inner.Scopes = slices.Concat(m.Scopes, inner.Scopes)
+	}
+	return inner
+}
+
+// everyScope is the scope of a route whose marker has no usable name: in doubt it belongs to all of them.
+const everyScope = "*"
+
+// ScopeMarker returns the marker of a route that belongs to a named scope, and makes the name known to the engine. A
+// name that no window can have (see [state.CheckName]) is logged as an error, and the route then belongs to every
+// scope: a typing error must not leave it open.
+func (e *Engine) ScopeMarker(name string) Marker {
+	if err := state.CheckName("scope", name); err != nil {
+		e.reportOnce("scope marker", err)
+		return Marker{Scopes: []string{everyScope}}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.marked[name] = true
+	return Marker{Scopes: []string{name}}
+}
+
+// in reports whether the route says that it belongs to a scope.
+func (m Marker) in(scope string) bool {
+	return slices.Contains(m.Scopes, scope) || slices.Contains(m.Scopes, everyScope)
+}

@@ -1,0 +1,63 @@
+package nethttp
+
+import (
+	"net/http"
+	"sync"
+
+	"github.com/recess-go/recess/core"
+)
+
+// A Port puts the requests of a framework on net/http to an engine; C is the framework's own request context. It is
+// what the adapters of such frameworks share. Its fields are set before the first request and stay.
+type Port[C any] struct {
+	Engine *recess.Engine
+	Hooks  recess.Hooks[C]
+	// Marker is what the route that the framework matched says of itself.
+	Marker func(C) recess.Marker
+	// Attach keeps the value in the framework's context, and the request that carries it in its own.
+	Attach func(C, *http.Request, *recess.Maintenance)
+
+	pool sync.Pool
+}
+
+// Admit asks a ticket whether a request may go on to its handler; if not, it is answered already.
+func (p *Port[C]) Admit(t *recess.Ticket, c C, w http.ResponseWriter, r *http.Request) bool {
+	return p.ask(t.Admit, recess.Marker{}, c, Exchange{w, r})
+}
+
+// AdmitForced asks the same for a request that has reached the marker of a route that is forced on. It is refused
+// unless a marker further in says otherwise or the policy only reports, also where [Port.Marker] finds nothing.
+func (p *Port[C]) AdmitForced(c C, w http.ResponseWriter, r *http.Request) bool {
+	return p.ask(p.Engine.AdmitForced, recess.Marker{Force: recess.ForcedOn}, c, Exchange{w, r})
+}
+
+// ask lends an exchange for the time of a question, so that a request costs no allocation.
+func (p *Port[C]) ask(question func(recess.Exchange) bool, outer recess.Marker, c C, e Exchange) bool {
+	x, ok := p.pool.Get().(*ported[C])
+	if !ok {
+		x = new(ported[C])
+	}
+	*x = ported[C]{e, recess.Caller[C]{Hooks: &p.Hooks, Context: c}, p, outer}
+	defer func() {
+		*x = ported[C]{}
+		p.pool.Put(x)
+	}()
+	return question(x)
+}
+
+// ported is one request on its way through a port.
+type ported[C any] struct {
+	Exchange
+	recess.Caller[C]
+	port  *Port[C]
+	outer recess.Marker
+}
+
+// Marker implements [recess.Request].
+func (x *ported[C]) Marker() recess.Marker { return x.outer.Within(x.port.Marker(x.Context)) }
+
+// Attach implements [recess.Exchange].
+func (x *ported[C]) Attach(m *recess.Maintenance) {
+	x.Exchange.Attach(m)
+	x.port.Attach(x.Context, x.Exchange.Request, m)
+}

@@ -1,0 +1,240 @@
+package recess
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/recess-go/recess/core/state"
+)
+
+// An Opening says which window to open, or how to change it. The zero Opening closes the whole site from now on until
+// somebody ends it.
+type Opening struct {
+	// Scope is the part of the site; "" is all of it.
+	Scope string
+	// Name opens a further window beside the scope's own, a named hold: the site reopens when the last one ends.
+	Name string
+	// Mode is Full by default. For a running window "" leaves it as it is.
+	Mode state.Mode
+	// Start is when the window begins; zero is now, by nobody's clock. End is when it ends; zero leaves it open,
+	// and a running window's end as it is.
+	Start, End time.Time
+	// NoEnd takes the end from a running window.
+	NoEnd bool
+	// Messages are the words to visitors by language tag, "" for everybody else. For a running window they are
+	// added to those it has; an empty text removes one.
+	Messages map[string]string
+	// Reason is for the team and the history.
+	Reason string
+}
+
+// An Ending says which windows to end.
+type Ending struct {
+	Scope  string // the part of the site; "" is the whole site's own windows, not those of its scopes
+	Name   string // only the windows of this name; "" is all of the scope's
+	Reason string // for the history
+}
+
+// apply is the edit of [Controller].On.
+func (o Opening) apply(s *state.State, now time.Time) (Change, error) {
+	o.Start, o.End = utc(o.Start), utc(o.End)
+	if err := o.check(now); err != nil {
+		return Change{}, err
+	}
+	s.Windows = live(s.Windows, now)
+	for i := range s.Windows {
+		w := &s.Windows[i]
+		if w.Scope != o.Scope || w.Name != o.Name || !o.means(w, now) {
+			continue
+		}
+		before := *w
+		o.update(w)
+		if sameWindow(&before, w) {
+			return Change{}, nil
+		}
+		if !w.End.IsZero() && !w.Start.Before(w.End) {
+			return Change{}, fmt.Errorf("%w: the end %s is not after the window's start %s", ErrInvalidOrder, stamp(w.End), stamp(w.Start))
+		}
+		return Change{Updated: []state.Window{*w}}, nil
+	}
+	w := o.window()
+	s.Windows = append(s.Windows, w)
+	return Change{Opened: []state.Window{w}}, nil
+}
+
+// schedule is the edit of [Controller].Schedule.
+func (o Opening) schedule(s *state.State, now time.Time) (Change, error) {
+	o.Start, o.End = utc(o.Start), utc(o.End)
+	if err := o.check(now); err != nil {
+		return Change{}, err
+	}
+	switch {
+	case o.Start.IsZero():
+		return Change{}, fmt.Errorf("%w: a planned window needs a start", ErrInvalidOrder)
+	case o.End.IsZero():
+		return Change{}, fmt.Errorf("%w: a planned window needs an end", ErrInvalidOrder)
+	case !o.Start.After(now):
+		return Change{}, fmt.Errorf("%w: the start %s is in the past: use \"on\" to begin now", ErrInvalidOrder, stamp(o.Start))
+	}
+	s.Windows = live(s.Windows, now)
+	for i := range s.Windows {
+		w := &s.Windows[i]
+		if w.Scope == o.Scope && w.Name == o.Name && w.Start.Equal(o.Start) && w.End.Equal(o.End) && w.Mode == o.mode() {
+			return Change{}, fmt.Errorf("%w: this window is planned already, as %s", ErrInvalidOrder, w.ID)
+		}
+	}
+	w := o.window()
+	s.Windows = append(s.Windows, w)
+	return Change{Opened: []state.Window{w}}, nil
+}
+
+// check finds what makes no sense whatever the state is.
+func (o Opening) check(now time.Time) error {
+	switch {
+	case !o.End.IsZero() && !o.End.After(now):
+		return fmt.Errorf("%w: the end %s is in the past", ErrInvalidOrder, stamp(o.End))
+	case !o.End.IsZero() && !o.Start.Before(o.End):
+		return fmt.Errorf("%w: the start %s is not before the end %s", ErrInvalidOrder, stamp(o.Start), stamp(o.End))
+	case !o.End.IsZero() && o.NoEnd:
+		return fmt.Errorf("%w: an end and no end", ErrInvalidOrder)
+	}
+	probe := state.State{Version: state.Version, Windows: []state.Window{o.window()}}
+	if err := probe.Validate(); err != nil {
+		return fmt.Errorf("%w: %s", ErrInvalidOrder, strings.ReplaceAll(err.Error(), "windows[0]: ", ""))
+	}
+	return nil
+}
+
+// means reports whether the order is about this window: the one that runs, or the one planned for the same start.
+func (o Opening) means(w *state.Window, now time.Time) bool {
+	if o.Start.After(now) {
+		return w.Start.Equal(o.Start)
+	}
+	return w.Phase(now) == state.Running
+}
+
+func (o Opening) mode() state.Mode {
+	if o.Mode == "" {
+		return state.Full
+	}
+	return o.Mode
+}
+
+// window makes the window that is opened.
+func (o Opening) window() state.Window {
+	w := state.Window{ID: state.NewID(), Name: o.Name, Scope: o.Scope, Mode: o.mode(), Start: o.Start, End: o.End, Reason: o.Reason}
+	o.addMessages(&w)
+	return w
+}
+
+// update changes a window that is there; what the order does not say stays.
+func (o Opening) update(w *state.Window) {
+	if o.Mode != "" {
+		w.Mode = o.Mode
+	}
+	if !o.Start.IsZero() {
+		w.Start = o.Start
+	}
+	if !o.End.IsZero() {
+		w.End = o.End
+	}
+	if o.NoEnd {
+		w.End = time.Time{}
+	}
+	if o.Reason != "" {
+		w.Reason = o.Reason
+	}
+	o.addMessages(w)
+}
+
+func (o Opening) addMessages(w *state.Window) {
+	if len(o.Messages) == 0 {
+		return
+	}
+	all := maps.Clone(w.Messages)
+	if all == nil {
+		all = make(map[string]string)
+	}
+	maps.Copy(all, o.Messages)
+	maps.DeleteFunc(all, func(_, text string) bool { return text == "" })
+	w.Messages = all
+}
+
+func sameWindow(a, b *state.Window) bool {
+	return a.Mode == b.Mode && a.Start.Equal(b.Start) && a.End.Equal(b.End) && a.Reason == b.Reason &&
+		maps.Equal(a.Messages, b.Messages)
+}
+
+// apply is the edit of [Controller].Off.
+func (o Ending) apply(s *state.State, now time.Time) (Change, error) {
+	var kept, ended []state.Window
+	for _, w := range live(s.Windows, now) {
+		if w.Scope == o.Scope && (o.Name == "" || w.Name == o.Name) {
+			ended = append(ended, w)
+		} else {
+			kept = append(kept, w)
+		}
+	}
+	s.Windows = kept
+	return Change{Ended: ended}, nil
+}
+
+// cancelling is the edit of [Controller].Cancel.
+func cancelling(ids []string) edit {
+	return func(s *state.State, now time.Time) (Change, error) {
+		var kept, ended []state.Window
+		for _, w := range live(s.Windows, now) {
+			planned := w.Phase(now) == state.Planned
+			switch named := slices.Contains(ids, w.ID); {
+			case named && !planned:
+				return Change{}, fmt.Errorf("%w: window %s already runs: end it with \"off\"", ErrInvalidOrder, w.ID)
+			case planned && (named || len(ids) == 0):
+				ended = append(ended, w)
+			default:
+				kept = append(kept, w)
+			}
+		}
+		for _, id := range ids {
+			if !slices.ContainsFunc(ended, func(w state.Window) bool { return w.ID == id }) {
+				return Change{}, fmt.Errorf("%w: no planned window has the id %q", ErrInvalidOrder, id)
+			}
+		}
+		s.Windows = kept
+		return Change{Ended: ended}, nil
+	}
+}
+
+// live drops the windows that are over.
+func live(windows []state.Window, now time.Time) []state.Window {
+	var kept []state.Window
+	for _, w := range windows {
+		if w.Phase(now) != state.Ended {
+			kept = append(kept, w)
+		}
+	}
+	return kept
+}
+
+// words describes the windows of a change for the history.
+func (c *Change) words() []string {
+	words := []string{}
+	for _, windows := range [...][]state.Window{c.Opened, c.Updated, c.Ended} {
+		for i := range windows {
+			words = append(words, windows[i].ID+": "+describeWindow(&windows[i]))
+		}
+	}
+	return words
+}
+
+func stamp(t time.Time) string { return t.Format(time.RFC3339) }
+
+// utc keeps instants as they are written: in UTC, to the millisecond, without a monotonic reading.
+func utc(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC().Truncate(time.Millisecond)
+}

@@ -1,0 +1,233 @@
+package recess
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/recess-go/recess/core/page"
+	"github.com/recess-go/recess/core/state"
+)
+
+// snapshot is state and policy compiled for one moment: what requests are decided on. It never changes, but for the
+// prepared answers, which are replaced as the end of a window comes nearer.
+type snapshot struct {
+	engine *Engine
+	rules  *rules
+	// running are the windows that may refuse. The one that ends last comes first, since the site reopens when the
+	// last window ends; among equals the stronger mode.
+	running []*window
+	// announced are running windows of mode announce, planned those that begin soonest first.
+	announced, planned []*window
+}
+
+// window is a state.Window, compiled.
+type window struct {
+	state.Window
+	scope *scope // nil for the whole site, and for a scope known by markers only
+
+	// answers are the prepared refusals; for a window that may refuse.
+	answers atomic.Pointer[page.Set]
+	// notice is the value for handlers, allowed the one for visitors let in by exception.
+	notice, allowed *Maintenance
+	// passHeader goes on passing responses while the window is planned or announced, allowedHeader on those let in.
+	passHeader, allowedHeader []page.Field
+}
+
+// Ids of the windows that stand in no document.
+const (
+	forcedID   = "forced"   // Policy.Force
+	fallbackID = "fallback" // Policy.Fallback
+	closedID   = "closed"   // a route forced on while nothing runs
+)
+
+// compileSnapshot sorts a state's windows by their phase at an instant. It returns nil when there is nothing to do or
+// to tell: the request path then costs one load.
+func (e *Engine) compileSnapshot(s *state.State, now time.Time) (*snapshot, error) {
+	snap := &snapshot{engine: e, rules: e.rules}
+	var faults []error
+	for i := range s.Windows {
+		w, err := e.compileWindow(&s.Windows[i], now)
+		if err != nil {
+			faults = append(faults, err)
+		}
+		switch phase := w.Phase(now); {
+		case phase == state.Running && w.Mode == state.Announce:
+			snap.announced = append(snap.announced, w)
+		case phase == state.Running:
+			snap.running = append(snap.running, w)
+		case phase == state.Planned:
+			snap.planned = append(snap.planned, w)
+		}
+	}
+	if len(snap.running)+len(snap.announced)+len(snap.planned) == 0 {
+		return nil, nil
+	}
+	slices.SortStableFunc(snap.running, lastToEnd)
+	slices.SortStableFunc(snap.announced, lastToEnd)
+	slices.SortStableFunc(snap.planned, func(a, b *window) int { return a.Start.Compare(b.Start) })
+	return snap, errors.Join(faults...)
+}
+
+func lastToEnd(a, b *window) int {
+	switch {
+	case a.End.IsZero() != b.End.IsZero():
+		if a.End.IsZero() {
+			return -1
+		}
+		return 1
+	case !a.End.Equal(b.End):
+		return b.End.Compare(a.End)
+	}
+	return cmp.Compare(b.Mode.Strength(), a.Mode.Strength())
+}
+
+func (e *Engine) compileWindow(from *state.Window, now time.Time) (*window, error) {
+	w := &window{Window: *from, scope: e.rules.scopes[from.Scope]}
+	value := Maintenance{
+		Mode: w.Mode, Scope: w.Scope, Message: w.Messages[""], Messages: w.Messages, StartsAt: w.Start, EndsAt: w.End,
+	}
+	if w.Phase(now) == state.Planned {
+		value.Planned = true
+		w.notice = &value
+		w.passHeader = fields(page.HeaderName, page.ModeField("planned", w.Scope, false, w.Start, w.End))
+		return w, nil
+	}
+	if w.Mode == state.Announce {
+		value.Announced = true
+		w.notice = &value
+		w.passHeader = fields(page.HeaderName, page.ModeField(string(w.Mode), w.Scope, false, time.Time{}, w.End))
+		return w, nil
+	}
+	value.Active = true
+	allowed := value
+	allowed.Allowed = true
+	w.notice, w.allowed = &value, &allowed
+	w.allowedHeader = fields(
+		page.HeaderName, page.ModeField(string(w.Mode), w.Scope, true, time.Time{}, w.End),
+		"Cache-Control", "private, no-store",
+	)
+	set, err := e.rules.renderer.Prepare(w.pageNotice(e.rules, now))
+	if set != nil {
+		w.answers.Store(set)
+	}
+	if err != nil {
+		err = fmt.Errorf("window %s: %w", w.ID, err)
+	}
+	return w, err
+}
+
+// fields makes response headers of names and values that are shared between requests.
+func fields(pairs ...string) []page.Field {
+	var fields []page.Field
+	for i := 0; i < len(pairs); i += 2 {
+		fields = append(fields, page.Field{Name: pairs[i], Value: []string{pairs[i+1]}})
+	}
+	return fields
+}
+
+func (w *window) pageNotice(c *rules, now time.Time) page.Notice {
+	return page.Notice{
+		Mode: string(w.Mode), Scope: w.Scope, Starts: w.Start, Ends: w.End, Messages: w.Messages,
+		RetryAfter: w.retryAfter(c, now),
+	}
+}
+
+// retryAfter is how long a refused client should wait: until the window's end if that is known, at least a second.
+func (w *window) retryAfter(c *rules, now time.Time) time.Duration {
+	if w.End.IsZero() || c.retryAfter == 0 {
+		return c.retryAfter
+	}
+	return max(w.End.Sub(now), time.Second)
+}
+
+// refresh renews what counts down in the prepared answers.
+func (s *snapshot) refresh(now time.Time) {
+	for _, w := range s.running {
+		if set := w.answers.Load(); set != nil && !w.End.IsZero() {
+			w.answers.Store(set.With(w.retryAfter(s.rules, now)))
+		}
+	}
+}
+
+// same reports whether both snapshots are made of the same windows in the same phases.
+func (s *snapshot) same(windows *state.State, now time.Time) bool {
+	var running, planned int
+	for i := range windows.Windows {
+		switch windows.Windows[i].Phase(now) {
+		case state.Running:
+			running++
+		case state.Planned:
+			planned++
+		}
+	}
+	if s == nil {
+		return running+planned == 0
+	}
+	return running == len(s.running)+len(s.announced) && planned == len(s.planned)
+}
+
+// covers reports whether the window is about this request. Doubt is maintenance: a scope's rules match in any
+// spelling, and a route may belong to the scope by its marker.
+func (w *window) covers(q *inquiry) bool {
+	if w.Scope == "" || q.marker.in(w.Scope) {
+		return true
+	}
+	if w.scope == nil {
+		return false
+	}
+	if _, ok := w.scope.paths.Match(q.pathForms()); ok {
+		return true
+	}
+	_, ok := w.scope.hosts.Match(q.canonicalHost())
+	return ok
+}
+
+// covering returns the window that refuses this request unless an allowance lets it in; nil if there is none.
+func (s *snapshot) covering(q *inquiry) *window {
+	q.asking = "scopes"
+	method := q.request.Method()
+	for _, w := range s.running {
+		covers := w.Mode.Refuses(method) && w.covers(q)
+		q.considered(w, covers)
+		if covers {
+			return w
+		}
+	}
+	return nil
+}
+
+// about returns the window that a passing request is told of although it is not refused by it: one that would
+// refuse it with another method, one that announces, or the next one planned.
+func (s *snapshot) about(q *inquiry) *window {
+	for _, windows := range [...][]*window{s.announced, s.running, s.planned} {
+		for _, w := range windows {
+			if w.covers(q) {
+				return w
+			}
+		}
+	}
+	return nil
+}
+
+// describeWindow names a window in words.
+func describeWindow(w *state.Window) string {
+	text := "site"
+	if w.Scope != "" {
+		text = "scope " + w.Scope
+	}
+	text += ", " + string(w.Mode)
+	if w.Name != "" {
+		text += ", held as " + w.Name
+	}
+	if !w.Start.IsZero() {
+		text += ", from " + w.Start.UTC().Format(time.RFC3339)
+	}
+	if !w.End.IsZero() {
+		text += ", until " + w.End.UTC().Format(time.RFC3339)
+	}
+	return text
+}

@@ -1,0 +1,173 @@
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Limits of a document. They bound what a reader must hold and what a hostile or broken store can cost.
+const (
+	MaxSize      = 256 << 10 // bytes, encoded
+	MaxDepth     = 12        // nested objects and arrays
+	MaxWindows   = 128
+	MaxHistory   = 50
+	MaxLanguages = 64   // messages of one window
+	MaxMessage   = 4096 // bytes of one message
+	MaxReason    = 1024 // bytes
+)
+
+// document and window are the written form: member names and what is left out when empty.
+type document struct {
+	Version  int      `json:"version"`
+	Epoch    int64    `json:"epoch,omitempty"`
+	Revision int64    `json:"revision,omitempty"`
+	Windows  []Window `json:"windows"`
+	History  []Entry  `json:"history,omitempty"`
+}
+
+type window struct {
+	ID       string            `json:"id"`
+	Name     string            `json:"name,omitempty"`
+	Scope    string            `json:"scope,omitempty"`
+	Mode     Mode              `json:"mode"`
+	Start    time.Time         `json:"start,omitzero"`
+	End      time.Time         `json:"end,omitzero"`
+	Messages map[string]string `json:"messages,omitempty"`
+	Reason   string            `json:"reason,omitempty"`
+	OpenedBy Actor             `json:"opened_by,omitzero"`
+	OpenedAt time.Time         `json:"opened_at,omitzero"`
+}
+
+// Decode reads a document. Its error wraps ErrInvalid and says what is wrong and where.
+//
+// Members that it does not know are kept in Extra and written back by Encode: in a fleet that is being upgraded the
+// older half must neither stop following nor drop what the newer half wrote. (Of actors and history entries, which
+// decide nothing, it keeps only what it knows.) What would change the meaning of the members known here gets a new
+// version instead, and an unknown version is refused. Member names are compared exactly; a name that stands twice
+// in one object is refused, since readers disagree about which one counts.
+func Decode(data []byte) (State, error) {
+	s, err := decode(data)
+	if err != nil {
+		return State{}, fmt.Errorf("state: %w: %w", ErrInvalid, brief(err))
+	}
+	return s, nil
+}
+
+// brief bounds an error that quotes a hostile document: it ends up in logs and on status pages.
+func brief(err error) error {
+	const limit = 2 << 10
+	if text := err.Error(); len(text) > limit {
+		return errors.New(strings.ToValidUTF8(text[:limit], "") + "…")
+	}
+	return err
+}
+
+func decode(data []byte) (State, error) {
+	if err := scan(data); err != nil {
+		return State{}, err
+	}
+	var probe struct {
+		Version *int `json:"version"`
+	}
+	known, extra, err := split[document](data)
+	if err != nil {
+		return State{}, err
+	}
+	if err := json.Unmarshal(known, &probe); err != nil {
+		return State{}, fmt.Errorf("version: %w", err)
+	}
+	switch {
+	case probe.Version == nil:
+		return State{}, fmt.Errorf("it names no version (known: %d)", Version)
+	case *probe.Version != Version:
+		return State{}, fmt.Errorf("it has version %d, this program knows %d: upgrade whichever is older", *probe.Version, Version)
+	}
+	var d document
+	if err := json.Unmarshal(known, &d); err != nil {
+		return State{}, err
+	}
+	if len(d.Windows) == 0 { // [], null and no member at all are one value
+		d.Windows = nil
+	}
+	s := State{Version: d.Version, Epoch: d.Epoch, Revision: d.Revision, Windows: d.Windows, History: d.History, Extra: extra}
+	return s, s.Validate()
+}
+
+// Encode writes a document, indented so that a person can read it. It validates first: what Encode wrote, Decode reads.
+func Encode(s State) ([]byte, error) {
+	if over := len(s.History) - MaxHistory; over > 0 {
+		s.History = s.History[over:]
+	}
+	if err := s.Validate(); err != nil {
+		return nil, fmt.Errorf("state: encode: %w", err)
+	}
+	d := document{s.Version, s.Epoch, s.Revision, s.Windows, s.History}
+	if d.Windows == nil {
+		d.Windows = []Window{}
+	}
+	data, err := join(d, s.Extra)
+	if err != nil {
+		return nil, fmt.Errorf("state: encode: %w", err)
+	}
+	data, err = json.MarshalIndent(json.RawMessage(data), "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("state: encode: %w", err)
+	}
+	data = append(data, '\n')
+	if len(data) > MaxSize {
+		return nil, fmt.Errorf("state: encode: the document would have %d bytes, at most %d are allowed: end windows or shorten messages", len(data), MaxSize)
+	}
+	// Extra and the callers' strings are not checked above: what could not be read back must not be written.
+	if _, err := decode(data); err != nil {
+		return nil, fmt.Errorf("state: encode: %w", brief(err))
+	}
+	return data, nil
+}
+
+// MarshalJSON writes the window with the members it does not know, as [Encode] does.
+func (w Window) MarshalJSON() ([]byte, error) {
+	return join(window{w.ID, w.Name, w.Scope, w.Mode, w.Start, w.End, w.Messages, w.Reason, w.OpenedBy, w.OpenedAt}, w.Extra)
+}
+
+// UnmarshalJSON reads a window as [Decode] does.
+func (w *Window) UnmarshalJSON(data []byte) error {
+	known, extra, err := split[window](data)
+	if err != nil {
+		return err
+	}
+	var v window
+	if err := json.Unmarshal(known, &v); err != nil {
+		return err
+	}
+	if len(v.Messages) == 0 {
+		v.Messages = nil
+	}
+	*w = Window{v.ID, v.Name, v.Scope, v.Mode, v.Start, v.End, v.Messages, v.Reason, v.OpenedBy, v.OpenedAt, extra}
+	return nil
+}
+
+// UnmarshalJSON reads an entry by the exact names of its members, as [Decode] does everywhere.
+func (e *Entry) UnmarshalJSON(data []byte) error {
+	type plain Entry
+	known, _, err := split[Entry](data)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(known, (*plain)(e))
+}
+
+// UnmarshalJSON reads an actor by the exact names of its members, as [Decode] does everywhere.
+func (a *Actor) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
+	type plain Actor
+	known, _, err := split[Actor](data)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(known, (*plain)(a))
+}

@@ -1,0 +1,355 @@
+package state_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/recess-go/recess/core/state"
+)
+
+var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+// full is a document in which every member is set.
+func full() state.State {
+	return state.State{
+		Version: state.Version, Epoch: 1763733600000, Revision: 41,
+		Windows: []state.Window{{
+			ID: "w1", Name: "deploy", Scope: "checkout", Mode: state.ReadOnly, Start: noon, End: noon.Add(time.Hour),
+			Messages: map[string]string{"": "Back soon", "de": "Gleich zurück", "pt-BR": "Já voltamos"},
+			Reason:   "schema 17", OpenedBy: state.Actor{Name: "alice", Host: "web-1", Source: "cli"}, OpenedAt: noon,
+			Extra: map[string]json.RawMessage{"colour": json.RawMessage(`{"r":1}`)},
+		}},
+		History: []state.Entry{{
+			Revision: 41, At: noon, By: state.Actor{Name: "alice"}, Action: "on", Windows: []string{"checkout"},
+			Reason: "schema 17", Replaced: "{",
+		}},
+		Extra: map[string]json.RawMessage{"ramp": json.RawMessage(`[1,2]`)},
+	}
+}
+
+func mustEncode(t testing.TB, s state.State) []byte {
+	t.Helper()
+	data, err := state.Encode(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestADocumentWithEverythingSurvivesARoundTrip(t *testing.T) {
+	want := full()
+	got, err := state.Decode(mustEncode(t, want))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("decoded\n%+v\nwant\n%+v", got, want)
+	}
+}
+
+func TestTheWrittenFormIsStable(t *testing.T) {
+	s := state.Switched(true, noon, time.Time{})
+	s.Epoch, s.Revision = 7, 1
+	const want = `{
+  "epoch": 7,
+  "revision": 1,
+  "version": 1,
+  "windows": [
+    {
+      "id": "switch",
+      "mode": "full",
+      "start": "2026-11-21T12:00:00Z"
+    }
+  ]
+}
+`
+	// The order of members is no promise: compare what a JSON reader sees, and the layout by its lines.
+	got := string(mustEncode(t, s))
+	var a, b any
+	if err := json.Unmarshal([]byte(got), &a); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(want), &b); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(a, b) || strings.Count(got, "\n") != strings.Count(want, "\n") || !strings.HasSuffix(got, "}\n") {
+		t.Errorf("encoded\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestEveryTruncationIsInvalid cuts a real document at each byte (fault F9).
+func TestEveryTruncationIsInvalid(t *testing.T) {
+	data := bytes.TrimRight(mustEncode(t, full()), "\n")
+	for n := range data {
+		if _, err := state.Decode(data[:n]); !errors.Is(err, state.ErrInvalid) {
+			t.Fatalf("the first %d of %d bytes: error %v, want ErrInvalid", n, len(data), err)
+		}
+	}
+	if _, err := state.Decode(data); err != nil {
+		t.Errorf("the whole document: %v", err)
+	}
+}
+
+func window(members string) string {
+	return `{"version":1,"windows":[{"id":"a","mode":"full"` + members + `}]}`
+}
+
+func nested(levels int) string {
+	return `{"version":1,"x":` + strings.Repeat("[", levels-1) + strings.Repeat("]", levels-1) + `}`
+}
+
+// invalid are documents that make no sense, and a part of what the error must say.
+var invalid = []struct{ name, text, says string }{
+	{"nothing", "", "empty"},
+	{"blanks", " \n\t", "empty"},
+	{"null", "null", "null"},
+	{"a bare word", "on", "invalid character"},
+	{"a list", "[]", "cannot unmarshal array"},
+	{"a byte order mark", "\xef\xbb\xbf" + `{"version":1}`, "invalid character"},
+	{"UTF-16", "\xff\xfe{\x00}\x00", "invalid character"},
+	{"two documents", `{"version":1}{"version":1}`, "follows the document"},
+	{"a stray brace", `{"version":1}}`, "follows the document"},
+	{"a missing colon", `{"version" 1}`, "invalid character"},
+	{"a missing comma", `{"version":1 "windows":[]}`, "after object"},
+	{"a trailing comma", `{"version":1,}`, "invalid character"},
+	{"no version", `{"windows":[]}`, "names no version"},
+	{"version null", `{"version":null}`, "names no version"},
+	{"an unknown version, naming the known one", `{"version":2}`, "version 2, this program knows 1"},
+	{"version as text", `{"version":"1"}`, "version"},
+	{"version true", `{"version":true}`, "version"},
+	{"a member twice", `{"version":1,"epoch":1,"epoch":1}`, `"epoch" stands twice`},
+	{"a member twice by way of an escape", `{"version":1,"versio\u006e":1}`, `"version" stands twice`},
+	{"an unknown member twice, deep down", `{"version":1,"x":{"a":1,"a":2}}`, `"a" stands twice`},
+	{"a window's member twice", window(`,"mode":"announce"`), `"mode" stands twice`},
+	{"a name that differs by case", `{"version":1,"Revision":3}`, `did you mean "revision"`},
+	{"a window's name that differs by case", window(`,"END":null`), `did you mean "end"`},
+	{"an entry's name that differs by case", `{"version":1,"history":[{"Action":"on"}]}`, `did you mean "action"`},
+	{"an actor's name that differs by case", window(`,"opened_by":{"NAME":"eve"}`), `did you mean "name"`},
+	{"1e309", `{"version":1,"epoch":1e309}`, "1e309"},
+	{"1e309 in an unknown member", `{"version":1,"x":1e309}`, "1e309"},
+	{"a negative revision", `{"version":1,"epoch":1,"revision":-1}`, "revision: -1 is negative"},
+	{"a negative epoch", `{"version":1,"epoch":-1,"revision":1}`, "epoch: -1 is negative"},
+	{"revision 2^63", `{"version":1,"epoch":1,"revision":9223372036854775808}`, "9223372036854775808"},
+	{"a revision with a fraction", `{"version":1,"epoch":1,"revision":1.5}`, "1.5"},
+	{"a revision without an epoch", `{"version":1,"revision":1}`, "either both are counted"},
+	{"an epoch without a revision", `{"version":1,"epoch":1}`, "either both are counted"},
+	{"too deep by one", nested(state.MaxDepth + 1), "nested deeper than 12"},
+	{"far too deep", nested(100_000), "nested deeper than 12"},
+	{"too large by one", `{"version":1}` + strings.Repeat(" ", state.MaxSize-12), "at most 262144"},
+	{"50 MB", `{"version":1,"x":"` + strings.Repeat("x", 50<<20) + `"}`, "at most 262144"},
+	{"a window null", `{"version":1,"windows":[null]}`, "null"},
+	{"windows as an object", `{"version":1,"windows":{}}`, "windows"},
+	{"year 0", window(`,"start":"0000-01-01T00:00:00Z"`), "year 0 is not between"},
+	{"year 1969", window(`,"end":"1969-12-31T23:59:59Z"`), "year 1969"},
+	{"year 10000", window(`,"end":"10000-01-01T00:00:00Z"`), "10000"},
+	{"year 10000 by its offset", window(`,"end":"9999-12-31T23:59:59-01:00"`), "year 10000"},
+	{"a time without a zone", window(`,"start":"2026-11-21T10:00:00"`), "2026-11-21"},
+	{"a time with a blank", window(`,"start":"2026-11-21 10:00:00Z"`), "2026-11-21"},
+	{"a time as a number", window(`,"start":1763733600`), "not a JSON string"},
+	{"end before start", window(`,"start":"2026-11-21T12:00:00Z","end":"2026-11-21T11:00:00Z"`), "not after the start"},
+	{"end at start, by another zone", window(`,"start":"2026-11-21T12:00:00Z","end":"2026-11-21T13:00:00+01:00"`), "not after the start"},
+	{"NUL in the message", window(`,"messages":{"":"a\u0000b"}`), "U+0000"},
+	{"escape in the reason", window(`,"reason":"\u001b[2J"`), "U+001B"},
+	{"a C1 control in the message", window(`,"messages":{"":"\u009b2J"}`), "U+009B"},
+	{"a message tag that is none", window(`,"messages":{"de_DE":"x"}`), `"de_DE" is no language tag`},
+	{"an unknown mode", `{"version":1,"windows":[{"id":"a","mode":"closed"}]}`, `"closed" is none of`},
+	{"a mode in capitals", `{"version":1,"windows":[{"id":"a","mode":"Full"}]}`, `"Full" is none of`},
+	{"no mode", `{"version":1,"windows":[{"id":"a"}]}`, "mode"},
+	{"no id", `{"version":1,"windows":[{"mode":"full"}]}`, "id"},
+	{"an id twice", `{"version":1,"windows":[{"id":"a","mode":"full"},{"id":"a","mode":"full"}]}`, `windows[1]: id "a" stands twice`},
+	{"a scope with a slash", window(`,"scope":"a/b"`), `scope: "a/b"`},
+	{"a scope in capitals", window(`,"scope":"EU"`), `scope: "EU"`},
+	{"a hold named with a blank", window(`,"name":"a b"`), `name: "a b"`},
+}
+
+func TestInvalidDocumentsAreRefusedWithTheReason(t *testing.T) {
+	for _, c := range invalid {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := state.Decode([]byte(c.text))
+			if !errors.Is(err, state.ErrInvalid) {
+				t.Fatalf("decoded %+v, error %v, want ErrInvalid", got, err)
+			}
+			if !strings.Contains(err.Error(), c.says) {
+				t.Errorf("error %q does not say %q", err, c.says)
+			}
+			if !reflect.DeepEqual(got, state.State{}) {
+				t.Errorf("an invalid document left %+v behind", got)
+			}
+		})
+	}
+}
+
+func TestTheErrorAboutAHostileDocumentIsShort(t *testing.T) {
+	digits := strings.Repeat("9", 200_000)
+	for name, text := range map[string]string{
+		"a long number":       `{"version":1,"epoch":` + digits + `}`,
+		"a long member twice": `{"version":1,"` + digits + `":1,"` + digits + `":1}`,
+		"a long id":           `{"version":1,"windows":[{"id":"` + digits + `","mode":"full"}]}`,
+		"a long tag":          window(`,"messages":{"` + digits + `":""}`),
+		"80,000 bad windows":  `{"version":1,"windows":[{}` + strings.Repeat(",{}", 80_000) + `]}`,
+		"a long django time":  `{"start": "` + digits + `"}`,
+	} {
+		decode := state.Decode
+		if strings.Contains(name, "django") {
+			decode = state.DecodeDjango
+		}
+		if _, err := decode([]byte(text)); !errors.Is(err, state.ErrInvalid) || len(err.Error()) > 4096 {
+			t.Errorf("%s: ErrInvalid is %v, and the error has %d bytes", name, errors.Is(err, state.ErrInvalid), len(err.Error()))
+		}
+	}
+}
+
+func TestOddButSoundDocumentsAreRead(t *testing.T) {
+	for _, c := range []struct{ name, text string }{
+		{"nothing but the version", `{"version":1}`},
+		{"windows null", `{"version":1,"windows":null}`},
+		{"known members null", `{"version":1,"epoch":null,"history":null,"windows":[{"id":"a","mode":"full","start":null,"messages":null,"opened_by":null}]}`},
+		{"the last revision", `{"version":1,"epoch":9223372036854775807,"revision":9223372036854775807}`},
+		{"the last second of 9999", window(`,"end":"9999-12-31T23:59:59.999999999Z"`)},
+		{"a script's end in the message", window(`,"messages":{"":"</script><b>"}`)},
+		{"bidi controls in the message", window(`,"messages":{"":"\u202eabc\u2066","ar":"مغلق"}`)},
+		{"a broken surrogate", window(`,"reason":"\ud800"`)},
+		{"as deep as allowed", nested(state.MaxDepth)},
+		{"as large as allowed", `{"version":1}` + strings.Repeat(" ", state.MaxSize-13)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := state.Decode([]byte(c.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkRoundTrip(t, s)
+		})
+	}
+}
+
+func TestAScriptsEndIsNeverWrittenOut(t *testing.T) {
+	s := state.Switched(true, time.Time{}, time.Time{})
+	s.Windows[0].Messages = map[string]string{"": "</script>"}
+	if data := mustEncode(t, s); bytes.ContainsAny(data, "<>") {
+		t.Errorf("%s could end a script element", data)
+	}
+}
+
+func TestUnknownMembersAreWrittenBack(t *testing.T) {
+	const text = `{"version":1,"ramp":{"share":0.25,"big":12345678901234567890},"windows":[
+		{"id":"a","mode":"full","lease":{"holder":"x<y"}},{"id":"b","mode":"hold"}]}`
+	s, err := state.Decode([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Windows[0].Reason = "changed by the older half of the fleet"
+	var out struct {
+		Ramp    json.RawMessage
+		Windows []map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(mustEncode(t, s), &out); err != nil {
+		t.Fatal(err)
+	}
+	for what, pair := range map[string][2]string{
+		"document": {compact(t, out.Ramp), `{"share":0.25,"big":12345678901234567890}`},
+		"window":   {compact(t, out.Windows[0]["lease"]), `{"holder":"x\u003cy"}`},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("the %s's unknown member came back as %s, want %s", what, pair[0], pair[1])
+		}
+	}
+	if len(out.Windows[1]) != 2 {
+		t.Errorf("the second window got members of the first: %v", out.Windows[1])
+	}
+}
+
+func compact(t *testing.T, raw json.RawMessage) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := json.Compact(&b, raw); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestEncodeRefusesWhatDecodeWouldRefuse(t *testing.T) {
+	extra := func(name, value string) func(*state.State) {
+		return func(s *state.State) { s.Extra = map[string]json.RawMessage{name: json.RawMessage(value)} }
+	}
+	for name, change := range map[string]func(*state.State){
+		"another version":                   func(s *state.State) { s.Version = 2 },
+		"an unknown mode":                   func(s *state.State) { s.Windows[0].Mode = "shut" },
+		"129 windows":                       func(s *state.State) { s.Windows = make([]state.Window, 129) },
+		"an extra member that is no JSON":   extra("x", "{"),
+		"an extra member too deep":          extra("x", strings.Repeat("[", 12)+strings.Repeat("]", 12)),
+		"an extra member named as Version":  extra("Version", "1"),
+		"an extra member with a name twice": extra("x", `{"a":1,"a":1}`),
+		"an extra member out of range":      extra("x", "1e309"),
+		"an opening time in year 10000":     func(s *state.State) { s.Windows[0].OpenedAt = noon.AddDate(8000, 0, 0) },
+		"more than 256 KiB": func(s *state.State) {
+			s.Windows[0].Extra = map[string]json.RawMessage{"x": json.RawMessage(`"` + strings.Repeat("x", state.MaxSize) + `"`)}
+		},
+	} {
+		s := full()
+		change(&s)
+		if data, err := state.Encode(s); err == nil {
+			t.Errorf("%s: encoded as %.200s", name, data)
+		} else if !strings.HasPrefix(err.Error(), "state: encode: ") {
+			t.Errorf("%s: error %q does not say who speaks", name, err)
+		}
+	}
+}
+
+func TestEncodeKeepsTheNewestHistory(t *testing.T) {
+	s := full()
+	s.History = nil
+	for n := range state.MaxHistory + 3 {
+		s.History = append(s.History, state.Entry{Revision: int64(n), Action: fmt.Sprint("change ", n)})
+	}
+	got, err := state.Decode(mustEncode(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.History) != state.MaxHistory || got.History[0].Revision != 3 || len(s.History) != state.MaxHistory+3 {
+		t.Errorf("%d entries from revision %d; the caller's list has %d", len(got.History), got.History[0].Revision, len(s.History))
+	}
+}
+
+// checkRoundTrip asserts that a decoded state encodes, and decodes to the same value.
+func checkRoundTrip(t *testing.T, s state.State) {
+	t.Helper()
+	data, err := state.Encode(s)
+	if err != nil {
+		t.Fatalf("what was decoded does not encode: %v", err)
+	}
+	again, err := state.Decode(data)
+	if err != nil {
+		t.Fatalf("what was encoded does not decode: %v\n%s", err, data)
+	}
+	if !reflect.DeepEqual(instants(s), instants(again)) {
+		t.Fatalf("round trip changed\n%+v\ninto\n%+v", s, again)
+	}
+}
+
+// instants rewrites every time in UTC: the same instant may carry its offset in different ways.
+func instants(s state.State) state.State {
+	utc := func(t time.Time) time.Time {
+		if t.IsZero() {
+			return time.Time{}
+		}
+		return t.UTC()
+	}
+	s = s.Clone()
+	for i := range s.Windows {
+		w := &s.Windows[i]
+		w.Start, w.End, w.OpenedAt = utc(w.Start), utc(w.End), utc(w.OpenedAt)
+	}
+	for i := range s.History {
+		s.History[i].At = utc(s.History[i].At)
+	}
+	if len(s.History) == 0 {
+		s.History = nil
+	}
+	return s
+}

@@ -1,0 +1,126 @@
+package state
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"reflect"
+	"strings"
+)
+
+// split parts a JSON object into the members that T declares, by exact name, and the others. encoding/json alone
+// would match names without regard to case and forget what it does not know.
+func split[T any](data []byte) (known []byte, extra map[string]json.RawMessage, err error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &members); err != nil {
+		return nil, nil, err
+	}
+	if members == nil {
+		return nil, nil, errors.New("it is null instead of an object")
+	}
+	declared := make(map[string]json.RawMessage)
+	for field := range memberNames[T]() {
+		if value, ok := members[field]; ok {
+			declared[field] = value
+			delete(members, field)
+		}
+	}
+	for name, value := range members {
+		// In the form in which join writes it, so that a value is the same before and after a round trip.
+		if members[name], err = json.Marshal(value); err != nil {
+			return nil, nil, err
+		}
+		for field := range memberNames[T]() {
+			if strings.EqualFold(name, field) {
+				return nil, nil, fmt.Errorf("member %q: did you mean %q", name, field)
+			}
+		}
+	}
+	if len(members) == 0 {
+		members = nil
+	}
+	known, err = json.Marshal(declared)
+	return known, members, err
+}
+
+// join writes an object with the members that split left over; v's own members win.
+func join(v any, extra map[string]json.RawMessage) ([]byte, error) {
+	data, err := json.Marshal(v)
+	if err != nil || len(extra) == 0 {
+		return data, err
+	}
+	var own map[string]json.RawMessage
+	if err := json.Unmarshal(data, &own); err != nil {
+		return nil, err
+	}
+	all := maps.Clone(extra)
+	maps.Copy(all, own)
+	return json.Marshal(all)
+}
+
+func memberNames[T any]() map[string]bool {
+	names := make(map[string]bool)
+	t := reflect.TypeFor[T]()
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		names[name] = true
+	}
+	return names
+}
+
+// scan checks the size, the depth and the syntax of a document, and that no object names a member twice, before
+// anything is built from it.
+func scan(data []byte) error {
+	if len(data) > MaxSize {
+		return fmt.Errorf("it has %d bytes, at most %d are read", len(data), MaxSize)
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return errors.New("it is empty")
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if err := scanValue(dec, 0); err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return fmt.Errorf("it ends too early, after %d bytes", len(data))
+		}
+		return fmt.Errorf("at byte %d: %w", dec.InputOffset(), err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("at byte %d: something follows the document", dec.InputOffset())
+	}
+	return nil
+}
+
+func scanValue(dec *json.Decoder, depth int) error {
+	token, err := dec.Token()
+	if err != nil {
+		return err
+	}
+	open, ok := token.(json.Delim)
+	if !ok {
+		return nil
+	}
+	if depth == MaxDepth {
+		return fmt.Errorf("it is nested deeper than %d levels", MaxDepth)
+	}
+	seen := make(map[any]bool)
+	for dec.More() {
+		if open == '{' {
+			name, err := dec.Token()
+			if err != nil {
+				return err
+			}
+			if seen[name] {
+				return fmt.Errorf("member %q stands twice", name)
+			}
+			seen[name] = true
+		}
+		if err := scanValue(dec, depth+1); err != nil {
+			return err
+		}
+	}
+	_, err = dec.Token() // the closing delimiter
+	return err
+}

@@ -1,0 +1,203 @@
+package recess
+
+import (
+	"fmt"
+	"net/url"
+
+	"github.com/recess-go/recess/core/page"
+)
+
+// A Ticket is one unit of work that is counted: an HTTP request.
+//
+//	ticket := engine.Begin()
+//	defer ticket.End()
+//	if !ticket.Open() && !ticket.Admit(exchange) {
+//		return // refused, and answered
+//	}
+//	next()
+type Ticket struct {
+	snap   *snapshot
+	stripe *stripe
+}
+
+// Begin counts one more unit of work and takes the snapshot that it is decided on, in that order: whoever changes the
+// state and then finds the count at zero knows that no work runs under the old one. No lock, no clock, no I/O, no
+// allocation. Every Begin needs one End.
+func (e *Engine) Begin() Ticket {
+	s := e.inflight.begin()
+	return Ticket{snap: e.snap.Load(), stripe: s}
+}
+
+// Open reports whether nothing runs and nothing is planned: the request passes and nothing is asked about it.
+func (t *Ticket) Open() bool { return t.snap == nil }
+
+// End counts the unit of work as ended.
+func (t *Ticket) End() { t.stripe.running.Add(-1) }
+
+// Evaluate decides a request and answers nothing. Its one side effect is [Policy].Logout. A callback of the
+// application that panics makes it refuse.
+func (t *Ticket) Evaluate(r Request) Decision {
+	if t.snap == nil {
+		return Decision{Reason: ReasonOpen}
+	}
+	return t.snap.evaluate(r, nil)
+}
+
+// Admit decides a request and does what follows: sets the headers, hands the value to handlers, or answers with the
+// refusal. It reports whether the request may go on to its handler.
+func (t *Ticket) Admit(x Exchange) bool {
+	if t.snap == nil {
+		return true
+	}
+	d := t.snap.evaluate(x, nil)
+	return t.snap.conclude(x, &d, t.stripe)
+}
+
+// AdmitForced serves the marker of a route that is forced on, when the request has reached it: nothing runs, or the
+// middleware does not cover the route. It reports whether the request may go on, because an inner marker says so or
+// because the policy only reports.
+func (e *Engine) AdmitForced(x Exchange) bool {
+	snap := e.snap.Load()
+	if snap == nil {
+		snap = e.idle
+	}
+	d := snap.evaluate(x, nil)
+	if d.Reason != ReasonMarker && d.Reason != ReasonPanic {
+		return true
+	}
+	return snap.conclude(x, &d, &e.inflight.stripes[0])
+}
+
+// conclude carries a decision out.
+func (s *snapshot) conclude(x Exchange, d *Decision, count *stripe) bool {
+	switch {
+	case d.Refuse:
+		count.refused.Add(1)
+		s.answer(x, d)
+		return false
+	case d.WouldRefuse:
+		count.would.Add(1)
+		s.engine.logWouldRefuse(x, d)
+	case d.exception():
+		count.allowed.Add(1)
+	}
+	for _, f := range d.fields {
+		x.SetHeader(f.Name, f.Value)
+	}
+	if d.notice != nil {
+		x.Attach(d.notice)
+	}
+	return true
+}
+
+// answer lets the application's own hook answer, or sends the prepared refusal.
+func (s *snapshot) answer(x Exchange, d *Decision) {
+	if hooked, err := s.respond(x, d); err != nil {
+		s.engine.reportOnce("Hooks.Respond", err)
+	} else if hooked {
+		return
+	}
+	x.Answer(d.answer)
+}
+
+// respondHeaders are what Hooks.Respond finds set: what a refusal needs whatever its body is.
+var respondHeaders = map[string]bool{
+	page.HeaderName: true, "Retry-After": true, "Cache-Control": true, "Vary": true, "X-Content-Type-Options": true,
+}
+
+func (s *snapshot) respond(x Exchange, d *Decision) (hooked bool, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			hooked, err = true, fmt.Errorf("panic: %v", v)
+		}
+	}()
+	if d.Reason == ReasonPanic || !x.Responds() {
+		return false, nil
+	}
+	for _, f := range d.answer.Header {
+		if respondHeaders[f.Name] {
+			x.SetHeader(f.Name, f.Value)
+		}
+	}
+	return true, x.Respond(*d)
+}
+
+// evaluate decides and prepares what the decision carries. It recovers from the application's callbacks: the decision
+// then falls to refuse, with the plain answer.
+func (s *snapshot) evaluate(r Request, t *trace) (d Decision) {
+	q := inquiry{request: r, rules: s.rules, trace: t}
+	defer func() {
+		if v := recover(); v != nil {
+			s.engine.reportOnce(q.asking, v)
+			d = s.lastResort(&q)
+		}
+	}()
+	v := s.decide(&q)
+	d = Decision{Refuse: v.refuse, Reason: v.reason, Rule: v.rule}
+	if v.window != nil {
+		d.Window = v.window.ID
+	}
+	if v.refuse && s.rules.policy.ReportOnly {
+		d.Refuse, d.WouldRefuse = false, true
+	}
+	switch {
+	case d.Refuse:
+		d.answer = s.prepared(&q, v.window)
+	case d.exception() && !d.WouldRefuse:
+		d.notice, d.fields = v.window.allowed, v.window.allowedHeader
+	case d.Reason == ReasonOpen:
+		if w := s.about(&q); w != nil {
+			d.notice, d.fields = w.notice, w.passHeader
+		}
+	}
+	return d
+}
+
+// lastResort refuses without asking anybody, unless the policy only reports.
+func (s *snapshot) lastResort(q *inquiry) Decision {
+	d := Decision{Refuse: true, Reason: ReasonPanic, Rule: q.asking, answer: page.Plain(s.rules.policy.Status)}
+	if s.rules.policy.ReportOnly {
+		d.Refuse, d.WouldRefuse = false, true
+	}
+	return d
+}
+
+// prepared picks the answer for a refused request; one that needs the single request is rendered.
+func (s *snapshot) prepared(q *inquiry, w *window) *page.Answer {
+	if w == nil {
+		w = s.engine.closed
+	}
+	c, r := s.rules, q.request
+	forced := page.Type("")
+	if ask := c.policy.ResponseTypeFunc; ask != nil {
+		q.asking = "Policy.ResponseTypeFunc"
+		forced = ask(r)
+	}
+	accept, language := r.Header("Accept"), r.Header("Accept-Language")
+	set := w.answers.Load()
+	if set != nil && c.policy.Context == nil && !c.renderer.Dynamic() {
+		return set.Choose(forced, accept, language)
+	}
+	var extra map[string]any
+	if ask := c.policy.Context; ask != nil {
+		q.asking = "Policy.Context"
+		extra = ask(r)
+	}
+	answer, err := c.renderer.Execute(w.pageNotice(c, s.engine.now()), forced, accept, language, readable(r.Path()), extra)
+	if err != nil {
+		s.engine.reportOnce("Template", err)
+	}
+	if answer == nil {
+		return page.Plain(c.policy.Status)
+	}
+	return answer
+}
+
+// readable is a path as a template shows it: decoded, as django-maintenancemode's request_path is.
+func readable(path string) string {
+	decoded, err := url.PathUnescape(path)
+	if err != nil {
+		return path
+	}
+	return decoded
+}
