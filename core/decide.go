@@ -16,6 +16,7 @@ type inquiry struct {
 	rules   *rules
 	trace   *trace // nil unless somebody wants an explanation
 	asking  string // the callback being asked, for the log if it panics
+	reached bool   // the request has reached a marker that says force on
 	reason  Reason // the allowance that hit, and its rule
 	rule    string
 
@@ -56,6 +57,9 @@ func (s *snapshot) decide(q *inquiry) verdict {
 	// 1. The route's own word. It is asked first and holds whatever the state says.
 	q.asking = "Marker"
 	q.marker = q.request.Marker()
+	if q.reached && q.marker.Force == NotForced {
+		q.marker.Force = ForcedOn
+	}
 	switch q.marker.Force {
 	case ForcedOff:
 		q.hit(ReasonMarker, "force off")

@@ -267,6 +267,9 @@ func TestARouteForcedOnIsClosedWhileNothingRuns(t *testing.T) {
 	if !e.AdmitForced(&asked{marker: Marker{Force: ForcedOff}}) {
 		t.Error("an inner marker that says off is overruled")
 	}
+	if a := new(asked); e.AdmitForced(a) || a.answered == nil {
+		t.Error("a route of which nothing is known is open")
+	}
 	reporting := started(t, Config{Policy: Policy{ReportOnly: true}})
 	if !reporting.AdmitForced(&asked{marker: Marker{Force: ForcedOn}}) {
 		t.Error("a policy that only reports refuses")

@@ -171,19 +171,20 @@ func standIn(id string, closed bool) state.State {
 	return s
 }
 
-// Close ends all that the engine started. The last snapshot stays in force: requests that still come in are decided
-// as before. Closing twice is no error.
+// Close ends all that the engine started, and waits for subscribers' calls that are under way; it must not be called
+// from one. The last snapshot stays in force: requests that still come in are decided as before. Closing twice is no
+// error.
 func (e *Engine) Close() error {
 	e.stop()
-	e.stopped.Wait()
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.ended = true
 	e.timer.Stop()
 	for s := range e.subscribers {
 		s.cancel()
 	}
 	clear(e.subscribers)
+	e.mu.Unlock()
+	e.stopped.Wait()
 	return nil
 }
 

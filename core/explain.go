@@ -42,7 +42,7 @@ func (e *Engine) Explain(r Request) Explanation {
 		snap = e.idle
 	}
 	t := new(trace)
-	t.Decision = snap.evaluate(r, t)
+	t.Decision = snap.evaluate(&inquiry{request: r, rules: e.rules, trace: t})
 	if e.rules.policy.ClientAddress == nil {
 		client := e.rules.client.Explain(r.Peer(), r.Header)
 		t.Client = &client

@@ -26,13 +26,18 @@ const everyScope = "*"
 // scope: a typing error must not leave it open.
 func (e *Engine) ScopeMarker(name string) Marker {
 	if err := state.CheckName("scope", name); err != nil {
-		e.reportOnce("scope marker", err)
-		return Marker{Scopes: []string{everyScope}}
+		return e.EveryScope(err)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.marked[name] = true
 	return Marker{Scopes: []string{name}}
+}
+
+// EveryScope returns the marker of a route that belongs to a scope which cannot be told, and logs why.
+func (e *Engine) EveryScope(why error) Marker {
+	e.log.Error("a route's scope cannot be told: it belongs to every scope", "error", why)
+	return Marker{Scopes: []string{everyScope}}
 }
 
 // in reports whether the route says that it belongs to a scope.

@@ -98,8 +98,9 @@ type Hooks[C any] struct {
 	User func(C) User
 	// Logout ends the user's session, for [Policy].Logout.
 	Logout func(C) error
-	// Respond answers a refused request in place of the built-in page. Status, Retry-After and the other
-	// headers that a refusal needs are set before it is called and may be overwritten.
+	// Respond answers a refused request in place of the built-in page. The headers that a refusal needs
+	// (Maintenance-Mode, Retry-After, Cache-Control, Vary, X-Content-Type-Options) are set before it is called and
+	// may be overwritten; the status is its own to send, and should be the decision's: [Decision.Answer].
 	Respond func(C, Decision) error
 }
 

@@ -40,7 +40,7 @@ func (t *Ticket) Evaluate(r Request) Decision {
 	if t.snap == nil {
 		return Decision{Reason: ReasonOpen}
 	}
-	return t.snap.evaluate(r, nil)
+	return t.snap.evaluate(&inquiry{request: r, rules: t.snap.rules})
 }
 
 // Admit decides a request and does what follows: sets the headers, hands the value to handlers, or answers with the
@@ -49,19 +49,19 @@ func (t *Ticket) Admit(x Exchange) bool {
 	if t.snap == nil {
 		return true
 	}
-	d := t.snap.evaluate(x, nil)
+	d := t.snap.evaluate(&inquiry{request: x, rules: t.snap.rules})
 	return t.snap.conclude(x, &d, t.stripe)
 }
 
 // AdmitForced serves the marker of a route that is forced on, when the request has reached it: nothing runs, or the
-// middleware does not cover the route. It reports whether the request may go on, because an inner marker says so or
-// because the policy only reports.
+// middleware does not cover the route. It reports whether the request may go on, because a marker further in says so or
+// because the policy only reports; a route of which Marker knows nothing is closed.
 func (e *Engine) AdmitForced(x Exchange) bool {
 	snap := e.snap.Load()
 	if snap == nil {
 		snap = e.idle
 	}
-	d := snap.evaluate(x, nil)
+	d := snap.evaluate(&inquiry{request: x, rules: e.rules, reached: true})
 	if d.Reason != ReasonMarker && d.Reason != ReasonPanic {
 		return true
 	}
@@ -124,15 +124,14 @@ func (s *snapshot) respond(x Exchange, d *Decision) (hooked bool, err error) {
 
 // evaluate decides and prepares what the decision carries. It recovers from the application's callbacks: the decision
 // then falls to refuse, with the plain answer.
-func (s *snapshot) evaluate(r Request, t *trace) (d Decision) {
-	q := inquiry{request: r, rules: s.rules, trace: t}
+func (s *snapshot) evaluate(q *inquiry) (d Decision) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.engine.reportOnce(q.asking, v)
-			d = s.lastResort(&q)
+			d = s.lastResort(q)
 		}
 	}()
-	v := s.decide(&q)
+	v := s.decide(q)
 	d = Decision{Refuse: v.refuse, Reason: v.reason, Rule: v.rule}
 	if v.window != nil {
 		d.Window = v.window.ID
@@ -142,11 +141,11 @@ func (s *snapshot) evaluate(r Request, t *trace) (d Decision) {
 	}
 	switch {
 	case d.Refuse:
-		d.answer = s.prepared(&q, v.window)
+		d.answer = s.prepared(q, v.window)
 	case d.exception() && !d.WouldRefuse:
 		d.notice, d.fields = v.window.allowed, v.window.allowedHeader
 	case d.Reason == ReasonOpen:
-		if w := s.about(&q); w != nil {
+		if w := s.about(q); w != nil {
 			d.notice, d.fields = w.notice, w.passHeader
 		}
 	}

@@ -66,8 +66,7 @@ func (g *Gate) Middleware(next http.Handler) http.Handler {
 // Blocked reports whether Recess has refused a request: for loggers that stand before the gate and hold no more than
 // the request. It is false outside of the router; [nethttp.Blocked] tells it from the response's header.
 func (g *Gate) Blocked(r *http.Request) bool {
-	rctx := chi.RouteContext(r.Context())
-	return rctx != nil && rctx.URLParam(blocked) != ""
+	return routing(r).URLParam(blocked) != ""
 }
 
 // blocked is the URL parameter that a refused request carries. chi makes its context once, before all middlewares, so
@@ -131,10 +130,12 @@ func (x *exchange) Path() string {
 	return x.Exchange.Path()
 }
 
-// routing is chi's context of a request; an empty one before the router has seen it.
+// routing is chi's context of a request, to be read; an empty one before the router has seen it.
 func routing(r *http.Request) *chi.Context {
 	if rctx := chi.RouteContext(r.Context()); rctx != nil {
 		return rctx
 	}
-	return &chi.Context{}
+	return unrouted
 }
+
+var unrouted = chi.NewRouteContext()

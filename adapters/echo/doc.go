@@ -19,7 +19,8 @@
 //   - Host routers are told apart by the Host header as it was sent: "H.example" and "h.example:80" are served by the
 //     default router, and have its markers.
 //   - Mount the gate with Use, not with Pre: before the routing there are no markers. What Pre changes, the method or
-//     the path, has changed before the gate looks.
+//     the path, has changed before the gate looks. After the routing nothing may change the method of a request:
+//     routes are known to the gate by host, method and pattern.
 //   - Errors that handlers return are answered by echo's error handler after all middlewares, and so after the request
 //     was counted as ended.
 package recessecho

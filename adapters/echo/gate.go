@@ -1,8 +1,6 @@
 package recessecho
 
 import (
-	"net/http"
-
 	"github.com/labstack/echo/v4"
 	"github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/nethttp"
@@ -30,8 +28,8 @@ func Install(e *echo.Echo, engine *recess.Engine, hooks Hooks) (*Gate, error) {
 }
 
 // New makes a gate to be mounted by hand: on a group, behind the authentication that Hooks.User relies on. It sets
-// e.OnAddRouteHandler, and calls the one that was set. It returns an error if the engine's policy needs a hook that is
-// missing.
+// e.OnAddRouteHandler and calls the one that was set; whoever sets it later must do the same, or the gate does not
+// learn the markers of later routes. It returns an error if the engine's policy needs a hook that is missing.
 func New(e *echo.Echo, engine *recess.Engine, hooks Hooks) (*Gate, error) {
 	if err := hooks.Check(engine); err != nil {
 		return nil, err
@@ -54,10 +52,7 @@ func (g *Gate) Middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-func attach(c echo.Context, r *http.Request, m *recess.Maintenance) {
-	c.SetRequest(r)
-	c.Set(recess.ContextKey, m)
-}
+func attach(c echo.Context, m *recess.Maintenance) { c.Set(recess.ContextKey, m) }
 
 // Blocked reports whether the response is a refusal by Recess: for the LogValuesFunc of echo's RequestLogger.
 func (g *Gate) Blocked(c echo.Context) bool { return nethttp.Blocked(c.Response().Header()) }

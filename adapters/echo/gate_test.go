@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -102,38 +104,6 @@ func TestBothConstructorsWantTheHooksThatThePolicyNeeds(t *testing.T) {
 	}
 }
 
-func TestRoutesFromBeforeAreCovered(t *testing.T) {
-	s := &site{Echo: echo.New(), t: t, engine: start(t, recess.Policy{}, nil)}
-	s.GET("/early", ok)
-	s.HEAD("/early-head", ok)
-	host := s.Host("early.example")
-	host.HEAD("/early-head", ok)
-	gate, err := recessecho.Install(s.Echo, s.engine, recessecho.Hooks{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.GET("/early-head", ok, gate.ForceOff)
-	host.GET("/early-head", ok, gate.ForceOff)
-	s.on(recess.Opening{})
-	s.wants(200, "GET /early-head", "GET http://early.example/early-head")
-	s.wants(503, "GET /early", "HEAD /early-head", "HEAD http://early.example/early-head", "GET /nowhere")
-}
-
-func TestTheHandlerThatWasSetIsStillTold(t *testing.T) {
-	e := echo.New()
-	var told []string
-	e.OnAddRouteHandler = func(_ string, r echo.Route, _ echo.HandlerFunc, _ []echo.MiddlewareFunc) {
-		told = append(told, r.Method+" "+r.Path)
-	}
-	if _, err := recessecho.New(e, start(t, recess.Policy{}, nil), recessecho.Hooks{}); err != nil {
-		t.Fatal(err)
-	}
-	e.GET("/page", ok)
-	if len(told) != 1 || told[0] != "GET /page" {
-		t.Errorf("the previous OnAddRouteHandler was told %q", told)
-	}
-}
-
 func TestAGateOnAGroupSeesTheUserOfTheMiddlewareBefore(t *testing.T) {
 	engine := start(t, recess.Policy{AllowStaff: true}, nil)
 	s := &site{Echo: echo.New(), t: t, engine: engine}
@@ -189,7 +159,12 @@ func TestAPanicEndsTheCount(t *testing.T) {
 	if _, err := recessecho.Install(s.Echo, s.engine, recessecho.Hooks{}); err != nil {
 		t.Fatal(err)
 	}
-	s.GET("/panic", func(echo.Context) error { panic(errors.New("boom")) })
+	s.GET("/panic", func(echo.Context) error {
+		if n := s.engine.Counts().InFlight; n != 1 {
+			t.Errorf("%d in flight in a handler, want 1", n)
+		}
+		panic(errors.New("boom"))
+	})
 	s.wants(http.StatusInternalServerError, "GET /panic")
 	if n := s.engine.Counts().InFlight; n != 0 {
 		t.Errorf("%d in flight after a panic, want 0", n)
@@ -278,36 +253,39 @@ func TestTheApplicationMayAnswerItself(t *testing.T) {
 }
 
 // What Pre changes is what is routed, and so what is decided on.
-func TestPreMiddlewaresComeFirst(t *testing.T) {
-	s := open(t, recess.Policy{}, recessecho.Hooks{})
-	s.Pre(middleware.MethodOverride(), middleware.Rewrite(map[string]string{"/old/*": "/live/$1"}))
-	s.GET("/live/page", ok, s.gate.ForceOff)
-	s.POST("/orders", ok, s.gate.ForceOff)
-	s.DELETE("/orders", ok)
-	s.PATCH("/orders", ok, s.gate.ForceOff)
-	s.on(recess.Opening{})
-	s.wants(200, "GET /old/page", "POST /orders")
-	for method, want := range map[string]int{"DELETE": 503, "PATCH": 200, "GET": 200} {
-		r := httptest.NewRequest("POST", "/orders", nil)
-		r.Header.Set(echo.HeaderXHTTPMethodOverride, method)
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, r)
-		if w.Code != want {
-			t.Errorf("POST overridden to %s: status %d, want %d", method, w.Code, want)
-		}
-	}
-}
-
 // Before the routing the gate knows no markers, and lets nothing through for one.
-func TestAGateInPreIsClosed(t *testing.T) {
-	s := &site{Echo: echo.New(), t: t, engine: start(t, recess.Policy{}, nil)}
-	gate, err := recessecho.New(s.Echo, s.engine, recessecho.Hooks{})
+// net/http removes them when a request has ended, if it finds its own request's form.
+func TestTheFilesOfAnUploadAreRemoved(t *testing.T) {
+	files := t.TempDir()
+	t.Setenv("TMPDIR", files)
+	s := open(t, recess.Policy{AllowPaths: []string{"/upload"}}, recessecho.Hooks{})
+	s.POST("/upload", func(c echo.Context) error {
+		if err := c.Request().ParseMultipartForm(1); err != nil {
+			t.Error(err)
+		}
+		return ok(c)
+	})
+	server := httptest.NewServer(s)
+	defer server.Close()
+	s.on(recess.Opening{})
+
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	file, err := form.CreateFormFile("file", "name")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Pre(gate.Middleware)
-	s.GET("/live", ok, gate.ForceOff)
-	s.wants(200, "GET /live")
-	s.on(recess.Opening{})
-	s.wants(503, "GET /live")
+	_, _ = file.Write(make([]byte, 11<<20)) // 10 MiB of any form are kept in memory
+	if err := form.Close(); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.Post(server.URL+"/upload", form.FormDataContentType(), &body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	server.Close() // waits until the request has ended
+	if left, _ := os.ReadDir(files); response.StatusCode != 200 || len(left) > 0 {
+		t.Errorf("status %d, and the files %v are left behind", response.StatusCode, left)
+	}
 }

@@ -16,6 +16,14 @@ type exchange struct {
 	recess.Caller[*fiber.Ctx]
 	gate  *Gate
 	outer recess.Marker // what the request has reached already
+	known *shadow       // of this application, once it was asked for
+}
+
+func (x *exchange) shadow() *shadow {
+	if x.known == nil {
+		x.known = x.gate.shadow(x.Context.App())
+	}
+	return x.known
 }
 
 // Method implements [recess.Request].
@@ -33,7 +41,7 @@ func (x *exchange) Path() string {
 func (x *exchange) Header(name string) string {
 	header := &x.Context.Request().Header
 	lines := header.PeekAll(name)
-	if x.gate.shadow(x.Context.App()).config.DisableHeaderNormalizing {
+	if x.shadow().config.DisableHeaderNormalizing {
 		lines = nil
 		header.VisitAll(func(key, value []byte) {
 			if strings.EqualFold(utils.UnsafeString(key), name) {
@@ -58,19 +66,17 @@ func (x *exchange) Peer() netip.AddrPort {
 		return netip.AddrPort{}
 	}
 	addr, ok := conn.RemoteAddr().(interface{ AddrPort() netip.AddrPort })
-	if !ok || addr.AddrPort().Addr().IsUnspecified() { // a Unix socket, and a request that came over none
+	if !ok || addr.AddrPort().Addr().Unmap().IsUnspecified() { // a Unix socket, and a request that came over none
 		return netip.AddrPort{}
 	}
 	return addr.AddrPort()
 }
 
 // Marker implements [recess.Request].
-func (x *exchange) Marker() recess.Marker { return x.gate.marker(x.Context, x.outer) }
+func (x *exchange) Marker() recess.Marker { return x.gate.marker(x.shadow(), x.Context, x.outer) }
 
 // SetHeader implements [recess.Exchange].
-func (x *exchange) SetHeader(name string, value []string) {
-	x.Context.Response().Header.Set(name, value[0])
-}
+func (x *exchange) SetHeader(name string, value []string) { set(x.Context, name, value[0]) }
 
 // Attach implements [recess.Exchange].
 func (x *exchange) Attach(m *recess.Maintenance) {
@@ -87,7 +93,13 @@ func send(c *fiber.Ctx, a *page.Answer) {
 	response := c.Response()
 	response.SetStatusCode(a.Status)
 	for _, f := range a.Header {
-		response.Header.Set(f.Name, f.Value[0])
+		set(c, f.Name, f.Value[0])
 	}
 	response.SetBodyRaw(a.Body)
+}
+
+// set sets a header of Recess's. Its name is canonical and its value one line, which fasthttp need not see to; it
+// copies both.
+func set(c *fiber.Ctx, name, value string) {
+	c.Response().Header.SetCanonical(utils.UnsafeBytes(name), utils.UnsafeBytes(value))
 }

@@ -79,7 +79,7 @@ func (g *Gate) Middleware(c *fiber.Ctx) error {
 // admit asks whether a request may go on. If not it is answered, past the application's error handler.
 func (g *Gate) admit(ask func(recess.Exchange) bool, outer recess.Marker, c *fiber.Ctx) bool {
 	x := g.pool.Get().(*exchange)
-	*x = exchange{recess.Caller[*fiber.Ctx]{Hooks: &g.hooks, Context: c}, g, outer}
+	*x = exchange{Caller: recess.Caller[*fiber.Ctx]{Hooks: &g.hooks, Context: c}, gate: g, outer: outer}
 	defer func() {
 		*x = exchange{}
 		g.pool.Put(x)

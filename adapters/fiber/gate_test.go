@@ -219,10 +219,12 @@ func TestThePeerIsTheConnections(t *testing.T) {
 			t.Errorf("unix: the peer is %v, want none", peer)
 		}
 	}
-	peer = netip.MustParseAddrPort("1.1.1.1:1")
-	ask(app, "GET", "/")
-	if peer.IsValid() {
-		t.Errorf("no connection: the peer is %v, want none", peer)
+	for name, send := range map[string]func(){"none": func() { ask(app, "GET", "/") }, "app.Test's": func() { get(app, "/") }} {
+		peer = netip.MustParseAddrPort("1.1.1.1:1")
+		send()
+		if peer.IsValid() {
+			t.Errorf("%s connection: the peer is %v, want none", name, peer)
+		}
 	}
 }
 

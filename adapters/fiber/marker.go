@@ -66,8 +66,7 @@ func code(handler fiber.Handler) uintptr { return reflect.ValueOf(handler).Point
 
 // marker is what the route of a request says of itself. A request that has reached a marker is closed by it at least,
 // unless that stands on a group, whose handlers run for its neighbours too.
-func (g *Gate) marker(c *fiber.Ctx, reached recess.Marker) recess.Marker {
-	s := g.shadow(c.App())
+func (g *Gate) marker(s *shadow, c *fiber.Ctx, reached recess.Marker) recess.Marker {
 	m := s.find(c)
 	switch route := c.Route(); {
 	case reached.Force == recess.NotForced:

@@ -64,6 +64,8 @@ func TestMarkersFollowTheRouteThatMatchesFirst(t *testing.T) {
 	app.Get("/users/:name", says("name"))
 	app.Get("/free/*", gate.ForceOff, says("free"))
 	app.Get("/free/paid", says("paid"))
+	app.Get("/first/me", says("me"))
+	app.Get("/first/:id", gate.ForceOff, says("first"))
 	app.Get("/maybe/:a?", gate.ForceOff, says("maybe"))
 	app.Get("/plus/+", gate.ForceOff, says("plus"))
 	app.Get(`/v1/name\:verb`, gate.ForceOff, says("verb"))
@@ -76,6 +78,7 @@ func TestMarkersFollowTheRouteThatMatchesFirst(t *testing.T) {
 	expect(t, app, map[string]string{
 		"/users/7": "number", "/users/7/": "number", "/users/joe": refused, "/users/7x": refused,
 		"/free": "free", "/free/": "free", "/free/paid": "free", "/free/../x": "free", "/freedom": refused,
+		"/first/me": refused, "/first/you": "first",
 		"/maybe": "maybe", "/maybe/x": "maybe", "/maybe/x/y": refused, "/plus": refused, "/plus/x/y": "plus",
 		"/v1/name:verb": "verb", "/files/a.txt": "file", "/files/a": refused,
 		"DELETE /all": "all", "OPTIONS /all": "all", "HEAD /all": "all", "POST /own": refused, "PUT /own": refused,
@@ -188,7 +191,7 @@ func TestStaticFilesAreClosedByTheirGroupAndNeverOpened(t *testing.T) {
 	app, gate, engine := gated(t)
 	app.Group("/on", gate.ForceOn).Static("/", ".")
 	app.Group("/off", gate.ForceOff).Static("/", ".")
-	app.Group("/part", gate.Scope("part")).Static("/", ".")
+	app.Group("/part", gate.Scope("part"), gate.ForceOff).Static("/", ".")
 	served := func(target string) bool { return strings.HasPrefix(ask(app, "GET", target), "module ") }
 	if served("/on/go.mod") || !served("/off/go.mod") || !served("/part/go.mod") {
 		t.Error("nothing running: /on must be closed, /off and /part open")

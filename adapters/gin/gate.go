@@ -2,7 +2,6 @@ package recessgin
 
 import (
 	"fmt"
-	"net/http"
 	"sync"
 
 	"github.com/gin-gonic/gin"
@@ -38,11 +37,11 @@ func Install(r *gin.Engine, engine *recess.Engine, hooks Hooks) (*Gate, error) {
 // New makes a gate to be mounted by hand: on a group, behind the authentication that Hooks.User relies on. It serves
 // that one gin.Engine. It returns an error if the engine's policy needs a hook that is missing.
 func New(_ *gin.Engine, engine *recess.Engine, hooks Hooks) (*Gate, error) {
-	g := &Gate{port: nethttp.Port[*gin.Context]{Engine: engine, Hooks: hooks, Attach: attach}}
-	g.port.Marker = g.marker
 	if err := hooks.Check(engine); err != nil {
 		return nil, err
 	}
+	g := new(Gate)
+	g.port = nethttp.Port[*gin.Context]{Engine: engine, Hooks: hooks, Marker: g.marker, Attach: attach}
 	return g, nil
 }
 
@@ -63,10 +62,7 @@ func refused(c *gin.Context) {
 	c.Writer.WriteHeaderNow() // else gin takes a refusal without a body for no answer where no route matched
 }
 
-func attach(c *gin.Context, r *http.Request, m *recess.Maintenance) {
-	c.Request = r
-	c.Set(recess.ContextKey, m)
-}
+func attach(c *gin.Context, m *recess.Maintenance) { c.Set(recess.ContextKey, m) }
 
 // Blocked reports whether the response is a refusal by Recess: for [gin.LoggerConfig].Skip.
 func (g *Gate) Blocked(c *gin.Context) bool { return nethttp.Blocked(c.Writer.Header()) }

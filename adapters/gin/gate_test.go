@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -137,84 +139,18 @@ func TestAGateOnAGroupSeesTheUserOfTheMiddlewareBefore(t *testing.T) {
 }
 
 // A refusal without a body must not be taken for no answer, above all where gin answers missing routes itself.
-func TestARefusalOfAMissingRouteIsComplete(t *testing.T) {
-	for _, status := range []int{http.StatusServiceUnavailable, http.StatusNotFound} {
-		s := open(t, recess.Policy{Status: status}, recessgin.Hooks{})
-		s.on(recess.Opening{})
-		for _, request := range []string{"GET /nowhere", "HEAD /nowhere", "POST /nowhere", "FOO /nowhere"} {
-			got := s.ask(request)
-			if got.Code != status || got.Header().Get("Content-Type") != "text/html; charset=utf-8" {
-				t.Errorf("%s: %d %q, want %d and the page's type", request, got.Code, got.Header().Get("Content-Type"), status)
-			}
-			if isHead := strings.HasPrefix(request, "HEAD"); (got.Body.Len() == 0) != isHead || strings.Contains(got.Body.String(), "404 page not found") {
-				t.Errorf("%s: body %q", request, got.Body)
-			}
-		}
-	}
-}
-
-func TestGinRedirectsSlashesBeforeTheGateUnlessToldNotTo(t *testing.T) {
-	s := open(t, recess.Policy{}, recessgin.Hooks{})
-	s.GET("/cart", ok)
-	s.on(recess.Opening{})
-	s.wants(http.StatusMovedPermanently, "GET /cart/")
-	s.RedirectTrailingSlash = false
-	s.wants(http.StatusServiceUnavailable, "GET /cart/", "GET /cart")
-}
-
-func TestHandleContextIsDecidedOnceMoreForTheRouteItLeadsTo(t *testing.T) {
-	s := open(t, recess.Policy{AllowPaths: []string{"/old/**"}}, recessgin.Hooks{})
-	var ran []string
-	forward := func(path string) gin.HandlerFunc {
-		return func(c *gin.Context) {
-			ran = append(ran, "forward")
-			c.Request.URL.Path = path
-			s.HandleContext(c)
-		}
-	}
-	target := func(c *gin.Context) {
-		if n := s.engine.Counts().InFlight; n != 2 {
-			t.Errorf("%d in flight in a re-dispatched handler, want 2", n)
-		}
-		ran = append(ran, "target")
-		c.String(http.StatusOK, "%t", s.gate.Maintenance(c) != nil)
-	}
-	s.GET("/old/to-closed", forward("/new"))
-	s.GET("/old/to-live", forward("/live"))
-	s.GET("/old/to-allowed", forward("/old/target"))
-	s.GET("/new", target)
-	s.GET("/live", s.gate.ForceOff, target)
-	s.GET("/old/target", target)
-	s.on(recess.Opening{})
-
-	for _, test := range []struct {
-		request string
-		status  int
-		ran     string
-	}{
-		{"GET /old/to-closed", 503, "forward"},
-		{"GET /old/to-live", 200, "forward target"},
-		{"GET /old/to-allowed", 200, "forward target"},
-		{"GET /new", 503, ""},
-	} {
-		ran = nil
-		got := s.ask(test.request)
-		if got.Code != test.status || strings.Join(ran, " ") != test.ran {
-			t.Errorf("%s: %d after %q, want %d after %q", test.request, got.Code, ran, test.status, test.ran)
-		}
-	}
-	if n := s.engine.Counts().InFlight; n != 0 {
-		t.Errorf("%d in flight in the end, want 0", n)
-	}
-}
-
 func TestAPanicEndsTheCount(t *testing.T) {
 	s := &site{Engine: gin.New(), t: t, engine: start(t, recess.Policy{}, nil)}
 	s.Use(gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, _ any) { c.AbortWithStatus(http.StatusInternalServerError) }))
 	if _, err := recessgin.Install(s.Engine, s.engine, recessgin.Hooks{}); err != nil {
 		t.Fatal(err)
 	}
-	s.GET("/panic", func(*gin.Context) { panic(errors.New("boom")) })
+	s.GET("/panic", func(*gin.Context) {
+		if n := s.engine.Counts().InFlight; n != 1 {
+			t.Errorf("%d in flight in a handler, want 1", n)
+		}
+		panic(errors.New("boom"))
+	})
 	s.wants(http.StatusInternalServerError, "GET /panic")
 	if n := s.engine.Counts().InFlight; n != 0 {
 		t.Errorf("%d in flight after a panic, want 0", n)
@@ -294,5 +230,42 @@ func TestTheApplicationMayAnswerItself(t *testing.T) {
 	}
 	if got := s.ask("GET /page?fail=1"); got.Code != 503 || !strings.HasPrefix(got.Header().Get("Content-Type"), "text/html") {
 		t.Errorf("after an error of the hook: status %d, %v, want the built-in page", got.Code, got.Header())
+	}
+}
+
+// net/http removes them when a request has ended, if it finds its own request's form.
+func TestTheFilesOfAnUploadAreRemoved(t *testing.T) {
+	files := t.TempDir()
+	t.Setenv("TMPDIR", files)
+	s := open(t, recess.Policy{AllowPaths: []string{"/upload"}}, recessgin.Hooks{})
+	s.MaxMultipartMemory = 1
+	s.POST("/upload", func(c *gin.Context) {
+		if _, err := c.FormFile("file"); err != nil {
+			t.Error(err)
+		}
+		ok(c)
+	})
+	server := httptest.NewServer(s)
+	defer server.Close()
+	s.on(recess.Opening{})
+
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	file, err := form.CreateFormFile("file", "name")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = file.Write(make([]byte, 11<<20)) // 10 MiB of any form are kept in memory
+	if err := form.Close(); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.Post(server.URL+"/upload", form.FormDataContentType(), &body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	server.Close() // waits until the request has ended
+	if left, _ := os.ReadDir(files); response.StatusCode != 200 || len(left) > 0 {
+		t.Errorf("status %d, and the files %v are left behind", response.StatusCode, left)
 	}
 }

@@ -113,6 +113,10 @@ func testHead(t *testing.T, f Framework) {
 			}
 		}
 	}
+	// The same for a visitor who is let in.
+	w = f.closed(t, recess.Policy{AllowPaths: []string{"/any"}})
+	w.passesByException(get("/any"), "any")
+	w.passesByException(request("HEAD", "/any"), "any")
 	// The connection must stay in step: a body after HEAD would be read as the next response.
 	c := w.dial()
 	defer c.Close()

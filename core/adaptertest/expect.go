@@ -130,6 +130,20 @@ func (w *world) refusesMethod(a ask) {
 	w.refuses(a)
 }
 
+// refusesSlash is refuses for a path with a slash too many or too few, encoded or not, which the router may answer by a
+// redirect of its own.
+func (w *world) refusesSlash(a ask) {
+	w.t.Helper()
+	got := w.do(a)
+	if w.framework.Traits.SlashRedirect && got.status/100 == 3 {
+		if len(got.ran) > 0 {
+			w.t.Errorf("%s: %q ran beside a redirect", a, got.ran)
+		}
+		return
+	}
+	w.isRefusal(a, got, w.golden(a))
+}
+
 // difference returns the beginnings of what differs between two texts.
 func difference(a, b string) (string, string) {
 	start := 0

@@ -14,6 +14,7 @@ var markerTests = []test{
 	{"the innermost marker counts", testInnermost},
 	{"a route forced on refuses without the middleware, one forced off needs it", testWithoutMiddleware},
 	{"a marker holds for its method alone", testMarkerMethods},
+	{"a marker holds for every spelling that its route serves", testMarkerSpellings},
 }
 
 func testForceOnWhileOff(t *testing.T, f Framework) {
@@ -110,6 +111,20 @@ func testMarkerMethods(t *testing.T, f Framework) {
 		w.passesUntold(head, "read")
 	} else {
 		w.runsNothing(head, 503, 404, 405)
+	}
+}
+
+func testMarkerSpellings(t *testing.T, f Framework) {
+	w := f.closed(t, recess.Policy{})
+	if f.Traits.LooseSlash {
+		w.passesUntold(get("/live/"), "live")
+	} else {
+		w.refusesSlash(get("/live/"))
+	}
+	if f.Traits.LooseCase {
+		w.passesUntold(get("/LIVE"), "live")
+	} else {
+		w.refuses(get("/LIVE"))
 	}
 }
 

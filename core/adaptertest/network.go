@@ -1,7 +1,10 @@
 package adaptertest
 
 import (
+	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,6 +17,7 @@ var networkTests = []test{
 	{"a trusted proxy names the client, the last untrusted entry counts", testTrustedProxy},
 	{"the configured header is the only one", testClientHeader},
 	{"the application can find the address itself", testClientAddress},
+	{"a Unix socket has no address of its own", testUnixSocket},
 	{"a pattern matches the text of the address", testAddressPattern},
 }
 
@@ -114,6 +118,43 @@ func testClientAddress(t *testing.T, f Framework) {
 	w.passesByException(get("/orders", "X-Trusted-Edge: ::ffff:203.0.113.7"), "orders")
 	w.refuses(get("/orders", "X-Trusted-Edge: nonsense"))
 	w.refuses(get("/orders", "X-Forwarded-For: 203.0.113.7"))
+}
+
+func testUnixSocket(t *testing.T, f Framework) {
+	for _, c := range []struct {
+		name    string
+		trusted []string
+		a       ask
+		in      bool
+	}{
+		{"nobody", nil, get("/orders"), false},
+		{"a client who names himself", nil, get("/orders", "X-Forwarded-For: 203.0.113.7"), false},
+		{"a client who names himself past a proxy elsewhere", []string{"127.0.0.1"}, get("/orders", "X-Forwarded-For: 203.0.113.7"), false},
+		{"a proxy on the socket", []string{"unix"}, get("/orders", "X-Forwarded-For: 203.0.113.7"), true},
+		{"a proxy on the socket that names nobody", []string{"unix"}, get("/orders"), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir, err := os.MkdirTemp("", "recess") // a socket's name is limited to about 100 bytes, t.TempDir's is long
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = os.RemoveAll(dir) })
+			listener, err := net.Listen("unix", filepath.Join(dir, "s"))
+			if err != nil {
+				t.Skipf("no Unix sockets here: %v", err)
+			}
+			connect := func() (net.Conn, error) { return net.Dial("unix", listener.Addr().String()) }
+			w := f.openOn(t, listener, connect, recess.Policy{
+				AllowNetworks: []string{"203.0.113.0/24", "127.0.0.0/8", "::1"}, TrustedProxies: c.trusted,
+			})
+			w.on(recess.Opening{})
+			if c.in {
+				w.passesByException(c.a, "orders")
+			} else {
+				w.refuses(c.a)
+			}
+		})
+	}
 }
 
 func testAddressPattern(t *testing.T, f Framework) {

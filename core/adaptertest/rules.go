@@ -13,6 +13,7 @@ var ruleTests = []test{
 	{"the admin site is let in with and without its final slash", testAdminSite},
 	{"a test binary is let in where the policy says so", testTestBinary},
 	{"paths are let in as they are written", testPaths},
+	{"a slash is the front page alone", testFrontPage},
 	{"hosts are let in by any spelling of their name", testHosts},
 	{"a secret header lets in, and nothing that resembles it", testSecretHeader},
 	{"predicates are asked in order, after all other allowances", testPredicates},
@@ -75,6 +76,16 @@ func testPaths(t *testing.T, f Framework) {
 		"/", "/orders", "/healthzz", "/users", "/users/7/orders", "/apix/orders", "/deeper", "/mounted/live/page", "/orders?/healthz",
 		"/Healthz", "/DEEP/a", "/orders#/healthz", "/x/api/orders",
 	} {
+		w.refuses(get(target))
+	}
+}
+
+func testFrontPage(t *testing.T, f Framework) {
+	w := f.closed(t, recess.Policy{AllowPaths: []string{"/"}})
+	w.passesByException(get("/"), "front")
+	w.passesByException(get("/?x=y"), "front")
+	w.passesByException(get("http://shop.example/"), "front")
+	for _, target := range []string{"/orders", "/deep/a", "/maintenance", "/admin"} {
 		w.refuses(get(target))
 	}
 }

@@ -161,6 +161,9 @@ func testException(t *testing.T, f Framework) {
 	w.hasHeader(a, got, page.HeaderName, "full;allowed")
 	// A route forced off is for everybody: no exception.
 	w.passesUntold(get("/live").as("staff"), "live")
+	if n := w.engine.Counts().Allowed; n != 2 {
+		t.Errorf("%d requests are counted as let in by exception, want 2", n)
+	}
 }
 
 func testReportOnly(t *testing.T, f Framework) {

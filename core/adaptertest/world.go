@@ -123,7 +123,7 @@ const patience = 20 * time.Second
 // idle waits until nothing is in flight. A response can reach the client a moment before its request has ended.
 func (w *world) idle() {
 	w.t.Helper()
-	for deadline := time.Now().Add(patience); ; runtime.Gosched() {
+	for deadline := time.Now().Add(patience / 4); ; runtime.Gosched() {
 		count := w.engine.Counts().InFlight
 		if count == 0 {
 			return

@@ -76,11 +76,21 @@ func TestPathIsAsSent(t *testing.T) {
 	for target, want := range map[string]string{
 		"/a%2Fb": "/a%2Fb", "/a/../b?c=d": "/a/../b", "//evil.example/": "//evil.example/", "/%68ealthz": "/%68ealthz", "/a;b=1": "/a;b=1",
 		"http://shop.example/a%2fb?c": "/a%2fb",
+		`/a%2Fb"c`:                    `/a%2Fb"c`, // not properly escaped: the encoded slash must still be seen
 	} {
 		x := nethttp.Exchange{Request: httptest.NewRequest(http.MethodGet, target, nil)}
 		if got := x.Path(); got != want {
 			t.Errorf("%s: path %q, want %q", target, got, want)
 		}
+	}
+}
+
+func TestPathFollowsARewrite(t *testing.T) {
+	r := httptest.NewRequest(http.MethodGet, "/old%2Fa", nil)
+	r.URL.Path = "/new a"
+	x := nethttp.Exchange{Request: r}
+	if got := x.Path(); got != "/new%20a" {
+		t.Errorf("path %q", got)
 	}
 }
 

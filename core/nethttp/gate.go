@@ -44,7 +44,7 @@ func (g *Gate) Middleware(next http.Handler) http.Handler {
 		ticket := g.engine.Begin()
 		defer ticket.End()
 		if !ticket.Open() {
-			if r = g.admit(ticket.Admit, w, r); r == nil {
+			if r = g.admit(ticket.Admit, recess.Marker{}, w, r); r == nil {
 				return
 			}
 		}
@@ -52,10 +52,10 @@ func (g *Gate) Middleware(next http.Handler) http.Handler {
 	})
 }
 
-// admit asks about a request. It returns the request to go on with, nil if it was refused and answered.
-func (g *Gate) admit(ask func(recess.Exchange) bool, w http.ResponseWriter, r *http.Request) *http.Request {
+// admit asks about a request that has come to a marker, or to the zero Marker of the middleware. It returns the request to go on with, nil if it was refused and answered.
+func (g *Gate) admit(ask func(recess.Exchange) bool, at recess.Marker, w http.ResponseWriter, r *http.Request) *http.Request {
 	x := g.pool.Get().(*exchange)
-	*x = exchange{Exchange{w, r}, recess.Caller[Context]{Hooks: &g.hooks, Context: Context{w, r}}, g.find}
+	*x = exchange{Exchange{w, r}, recess.Caller[Context]{Hooks: &g.hooks, Context: Context{w, r}}, g.find, at}
 	defer func() {
 		*x = exchange{}
 		g.pool.Put(x)
@@ -77,12 +77,14 @@ type exchange struct {
 	Exchange
 	recess.Caller[Context]
 	find Finder
+	at   recess.Marker
 }
 
-// Marker implements [recess.Request].
+// Marker implements [recess.Request]. A marker that asks for itself counts also where no Finder finds it, and stands
+// back for those further in.
 func (x *exchange) Marker() recess.Marker {
 	if x.find == nil {
-		return recess.Marker{}
+		return x.at
 	}
-	return x.find(x.Exchange.Request)
+	return x.at.Within(x.find(x.Exchange.Request))
 }

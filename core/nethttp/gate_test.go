@@ -113,6 +113,22 @@ func TestMiddlewareWithoutFinderKnowsNoMarkers(t *testing.T) {
 	}
 }
 
+func TestForceOnRefusesWhereNobodyFindsIt(t *testing.T) {
+	r := httptest.NewRequest(http.MethodGet, "/orders", nil)
+	other := nethttp.MuxMarkers(http.NewServeMux()) // it knows nothing of the handler
+	for name, find := range map[string]nethttp.Finder{"no finder": nil, "a finder of another mux": other} {
+		for state, engine := range map[string]*recess.Engine{"off": open(t, recess.Policy{}), "closed": closed(t, recess.Policy{AllowPaths: []string{"/orders"}})} {
+			gate := gateOf(t, engine, find)
+			if got := status(gate.ForceOn(orders()), r); got != 503 {
+				t.Errorf("%s, %s: status %d, want 503", name, state, got)
+			}
+			if got := status(gate.Middleware(gate.ForceOn(orders())), r); got != 503 {
+				t.Errorf("%s, %s, behind the middleware: status %d, want 503", name, state, got)
+			}
+		}
+	}
+}
+
 func TestMuxMarkersOfNestedMarkers(t *testing.T) {
 	mux := http.NewServeMux()
 	find := nethttp.MuxMarkers(mux)

@@ -36,7 +36,7 @@ func (g *Gate) Scope(name string) func(http.Handler) http.Handler {
 // ServeHTTP runs the marked handler. One that is forced on refuses, unless the route as a whole says otherwise.
 func (m *Marked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if m.marker.Force == recess.ForcedOn {
-		if r = m.gate.admit(m.gate.engine.AdmitForced, w, r); r == nil {
+		if r = m.gate.admit(m.gate.engine.AdmitForced, m.marker, w, r); r == nil {
 			return
 		}
 	}

@@ -14,8 +14,8 @@ type Port[C any] struct {
 	Hooks  recess.Hooks[C]
 	// Marker is what the route that the framework matched says of itself.
 	Marker func(C) recess.Marker
-	// Attach keeps the value in the framework's context, and the request that carries it in its own.
-	Attach func(C, *http.Request, *recess.Maintenance)
+	// Attach keeps the value in the framework's context. The request's own has it already.
+	Attach func(C, *recess.Maintenance)
 
 	pool sync.Pool
 }
@@ -56,8 +56,10 @@ type ported[C any] struct {
 // Marker implements [recess.Request].
 func (x *ported[C]) Marker() recess.Marker { return x.outer.Within(x.port.Marker(x.Context)) }
 
-// Attach implements [recess.Exchange].
+// Attach implements [recess.Exchange]. The request is changed where it is: of a copy, net/http would not find the form
+// that a handler parsed, and would leave the temporary files of its uploads behind.
 func (x *ported[C]) Attach(m *recess.Maintenance) {
-	x.Exchange.Attach(m)
-	x.port.Attach(x.Context, x.Exchange.Request, m)
+	r := x.Exchange.Request
+	*r = *r.WithContext(recess.NewContext(r.Context(), m))
+	x.port.Attach(x.Context, m)
 }

@@ -69,24 +69,16 @@ func decode(data []byte) (State, error) {
 	if err := scan(data); err != nil {
 		return State{}, err
 	}
-	var probe struct {
-		Version *int `json:"version"`
-	}
-	known, extra, err := split[document](data)
+	known, extra, err := split(data, documentNames)
 	if err != nil {
 		return State{}, err
 	}
-	if err := json.Unmarshal(known, &probe); err != nil {
-		return State{}, fmt.Errorf("version: %w", err)
-	}
-	switch {
-	case probe.Version == nil:
-		return State{}, fmt.Errorf("it names no version (known: %d)", Version)
-	case *probe.Version != Version:
-		return State{}, fmt.Errorf("it has version %d, this program knows %d: upgrade whichever is older", *probe.Version, Version)
-	}
 	var d document
-	if err := json.Unmarshal(known, &d); err != nil {
+	err = json.Unmarshal(known, &d)
+	if err := checkVersion(known, d.Version); err != nil {
+		return State{}, err
+	}
+	if err != nil {
 		return State{}, err
 	}
 	if len(d.Windows) == 0 { // [], null and no member at all are one value
@@ -94,6 +86,26 @@ func decode(data []byte) (State, error) {
 	}
 	s := State{Version: d.Version, Epoch: d.Epoch, Revision: d.Revision, Windows: d.Windows, History: d.History, Extra: extra}
 	return s, s.Validate()
+}
+
+// checkVersion looks at the version by itself when it is not the one known here: a document of another version may have
+// members of other types, and the version is then what is wrong with it.
+func checkVersion(data []byte, read int) error {
+	if read == Version {
+		return nil
+	}
+	var probe struct {
+		Version *int `json:"version"`
+	}
+	switch err := json.Unmarshal(data, &probe); {
+	case err != nil:
+		return fmt.Errorf("version: %w", err)
+	case probe.Version == nil:
+		return fmt.Errorf("it names no version (known: %d)", Version)
+	case *probe.Version != Version:
+		return fmt.Errorf("it has version %d, this program knows %d: upgrade whichever is older", *probe.Version, Version)
+	}
+	return nil
 }
 
 // Encode writes a document, indented so that a person can read it. It validates first: what Encode wrote, Decode reads.
@@ -134,7 +146,7 @@ func (w Window) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads a window as [Decode] does.
 func (w *Window) UnmarshalJSON(data []byte) error {
-	known, extra, err := split[window](data)
+	known, extra, err := split(data, windowNames)
 	if err != nil {
 		return err
 	}
@@ -152,7 +164,7 @@ func (w *Window) UnmarshalJSON(data []byte) error {
 // UnmarshalJSON reads an entry by the exact names of its members, as [Decode] does everywhere.
 func (e *Entry) UnmarshalJSON(data []byte) error {
 	type plain Entry
-	known, _, err := split[Entry](data)
+	known, _, err := split(data, entryNames)
 	if err != nil {
 		return err
 	}
@@ -165,7 +177,7 @@ func (a *Actor) UnmarshalJSON(data []byte) error {
 		return nil
 	}
 	type plain Actor
-	known, _, err := split[Actor](data)
+	known, _, err := split(data, actorNames)
 	if err != nil {
 		return err
 	}

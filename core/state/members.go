@@ -11,9 +11,13 @@ import (
 	"strings"
 )
 
-// split parts a JSON object into the members that T declares, by exact name, and the others. encoding/json alone
-// would match names without regard to case and forget what it does not know.
-func split[T any](data []byte) (known []byte, extra map[string]json.RawMessage, err error) {
+// split parts a JSON object into the members of the given names, compared exactly, and the others. encoding/json alone
+// would match names without regard to case and forget what it does not know. An object that has no others, as nearly
+// all have, is returned as it is.
+func split(data []byte, names map[string]bool) (known []byte, extra map[string]json.RawMessage, err error) {
+	if onlyKnown(data, names) {
+		return data, nil, nil
+	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(data, &members); err != nil {
 		return nil, nil, err
@@ -22,10 +26,10 @@ func split[T any](data []byte) (known []byte, extra map[string]json.RawMessage, 
 		return nil, nil, errors.New("it is null instead of an object")
 	}
 	declared := make(map[string]json.RawMessage)
-	for field := range memberNames[T]() {
-		if value, ok := members[field]; ok {
-			declared[field] = value
-			delete(members, field)
+	for name := range names {
+		if value, ok := members[name]; ok {
+			declared[name] = value
+			delete(members, name)
 		}
 	}
 	for name, value := range members {
@@ -33,7 +37,7 @@ func split[T any](data []byte) (known []byte, extra map[string]json.RawMessage, 
 		if members[name], err = json.Marshal(value); err != nil {
 			return nil, nil, err
 		}
-		for field := range memberNames[T]() {
+		for field := range names {
 			if strings.EqualFold(name, field) {
 				return nil, nil, fmt.Errorf("member %q: did you mean %q", name, field)
 			}
@@ -44,6 +48,38 @@ func split[T any](data []byte) (known []byte, extra map[string]json.RawMessage, 
 	}
 	known, err = json.Marshal(declared)
 	return known, members, err
+}
+
+// onlyKnown reports whether every member of a JSON object has one of the names, spelled without escapes. The data must
+// be valid JSON, as everything is that has passed scan.
+func onlyKnown(data []byte, names map[string]bool) bool {
+	depth, isName := 0, false
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '{', '[':
+			depth++
+			isName = depth == 1 && data[i] == '{'
+			if depth == 1 && !isName {
+				return false
+			}
+		case '}', ']':
+			depth--
+		case ',':
+			isName = depth == 1
+		case '"':
+			start := i + 1
+			for i++; data[i] != '"'; i++ {
+				if data[i] == '\\' {
+					i++
+				}
+			}
+			if isName && !names[string(data[start:i])] {
+				return false
+			}
+			isName = false
+		}
+	}
+	return depth == 0 && len(data) > 0 && bytes.IndexByte(data, '{') >= 0
 }
 
 // join writes an object with the members that split left over; v's own members win.
@@ -60,6 +96,15 @@ func join(v any, extra map[string]json.RawMessage) ([]byte, error) {
 	maps.Copy(all, own)
 	return json.Marshal(all)
 }
+
+// The names of the members of each object of a document.
+var (
+	documentNames = memberNames[document]()
+	windowNames   = memberNames[window]()
+	entryNames    = memberNames[Entry]()
+	actorNames    = memberNames[Actor]()
+	djangoNames   = memberNames[djangoSchedule]()
+)
 
 func memberNames[T any]() map[string]bool {
 	names := make(map[string]bool)

@@ -64,7 +64,7 @@ func decodeDjango(text []byte) (State, error) {
 	if err := scan(text); err != nil {
 		return State{}, err
 	}
-	known, extra, err := split[djangoSchedule](text)
+	known, extra, err := split(text, djangoNames)
 	if err != nil {
 		return State{}, err
 	}

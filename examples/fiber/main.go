@@ -38,8 +38,9 @@ func build(s *shop.Shop) (shop.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	// fiber's logger decides what to leave out before the handlers run, so it stands behind the gate.
-	app.Use(logger.New(logger.Config{Output: s.Requests, Next: h.gate.Blocked, Format: "${time} | ${status} | ${latency} | ${method} | ${path}\n"}))
+	// fiber's logger asks what to leave out before the handlers run. Behind the gate it sees no refusal at all, but for
+	// those of a route that is forced on while nothing runs.
+	app.Use(logger.New(logger.Config{Output: s.Requests, Format: "${time} | ${status} | ${latency} | ${method} | ${path}\n"}))
 	h.routes(app)
 	return server{app}, nil
 }

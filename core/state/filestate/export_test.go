@@ -2,16 +2,15 @@ package filestate
 
 import (
 	"context"
-	"os"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 )
 
-// OnLook makes a backend call f after each look at a file. By then it has subscribed to changes.
+// OnLook makes a backend call f after each look at a file. By then it has subscribed to changes, and has read.
 func OnLook(b *Backend, f func()) {
-	inner := b.open
-	b.open = func(path string) (*os.File, error) {
+	inner := b.read
+	b.read = func(path string) (content, error) {
 		defer f()
 		return inner(path)
 	}

@@ -62,7 +62,9 @@ type Backend struct {
 	mu  sync.Mutex // keeps looks in order
 	saw sight
 
-	open     func(path string) (*os.File, error)
+	releasing sync.WaitGroup // watches that are being taken down; added to while mu is held and the backend is open
+
+	read     func(path string) (content, error)
 	watch    func() (*fsnotify.Watcher, error)
 	pause    func(ctx context.Context, d time.Duration)
 	lockWait time.Duration
@@ -98,14 +100,29 @@ func New(path string, config Config) (*Backend, error) {
 	return &Backend{
 		shown: path, path: absolute, format: config.Format,
 		ctx: ctx, close: cancel, turn: make(chan struct{}, 1),
-		open: open, watch: fsnotify.NewWatcher, pause: pause, lockWait: 10 * time.Second,
+		read: read, watch: fsnotify.NewWatcher, pause: pause, lockWait: 10 * time.Second,
 	}, nil
 }
 
 // Close implements [state.Backend].
 func (b *Backend) Close() error {
+	b.mu.Lock()
 	b.close()
+	b.mu.Unlock()
+	b.releasing.Wait()
 	return nil
+}
+
+// release ends a watch behind the caller's back: Linux takes some 16 milliseconds to take one down, which a change
+// need not wait for. A closed backend leaves nothing behind, so there it waits.
+func (b *Backend) release(s *subscription) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ctx.Err() != nil {
+		s.close()
+		return
+	}
+	b.releasing.Go(s.close)
 }
 
 // retry is how long a caller should wait before it asks again while changes cannot be watched.
@@ -135,7 +152,7 @@ func (b *Backend) next(ctx context.Context, since state.Rev) (state.Doc, time.Du
 		watching, watchErr = b.subscribe()
 	}
 	if watchErr == nil {
-		defer watching.close()
+		defer b.release(watching)
 	}
 	for {
 		if b.ctx.Err() != nil {

@@ -113,8 +113,8 @@ func rev(raw []byte) state.Rev {
 }
 
 // read returns what stands in the place of the file now, of which at most one byte more than a document may have.
-func (b *Backend) read(path string) (content, error) {
-	f, err := b.open(path)
+func read(path string) (content, error) {
+	f, err := open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return content{}, missing(path)
 	}

@@ -1,7 +1,6 @@
 package filestate_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -80,6 +79,14 @@ func TestTouchAndTruncation(t *testing.T) {
 		if got := says(t, b); got != step.want {
 			t.Fatalf("after %s it says %s, want %s", strings.Join(done, ", "), got, step.want)
 		}
+	}
+	must(t, os.Remove(path))
+	says(t, b)
+	_, err := b.Save(t.Context(), state.None, document(t, 1))
+	must(t, err)
+	write(t, path, "")
+	if got := says(t, b); got != "invalid" {
+		t.Errorf("cut off right after a save, before any look, it says %s, want invalid", got)
 	}
 	fresh := open(t, path, filestate.Config{})
 	if got := says(t, fresh); got != "on" {
@@ -209,94 +216,6 @@ func TestWhatCannotBeReadIsAnErrorAndNoMissingDocument(t *testing.T) {
 	link(t, "recess.json", path)
 	if got := says(t, b); strings.Contains(got, "none") {
 		t.Errorf("of a link to itself it says %s", got)
-	}
-}
-
-func TestDjangoReadsWhatWeWriteAndWeWhatItWrites(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "maintenance_mode_state.txt")
-	b := open(t, path, filestate.Config{Format: filestate.Django})
-	rev := state.None
-	for _, c := range []struct {
-		name   string
-		window *state.Window
-		want   string
-	}{
-		{"on", &state.Window{ID: "a", Mode: state.Full, Reason: "r"}, "1"},
-		{"off", nil, "0"},
-		{"until", &state.Window{ID: "a", Mode: state.Full, End: time.Date(2099, 1, 2, 3, 4, 5, 0, time.UTC)}, `{"start": null, "end": "2099-01-02T03:04:05+00:00"}`},
-	} {
-		s := state.State{Version: state.Version, Epoch: 1, Revision: 1}
-		if c.window != nil {
-			s.Windows = []state.Window{*c.window}
-		}
-		data, err := state.Encode(s)
-		must(t, err)
-		rev, err = b.Save(t.Context(), rev, data)
-		must(t, err)
-		if raw, err := os.ReadFile(path); err != nil || string(raw) != c.want {
-			t.Errorf("%s: the file holds %q, %v, want %q", c.name, raw, err, c.want)
-		}
-		doc, err := state.Read(t.Context(), b)
-		must(t, err)
-		got, err := state.Decode(doc.Data)
-		if err != nil || got.Numbered() || doc.Rev != rev {
-			t.Errorf("%s: read back revision %q after %q: %+v, %v", c.name, doc.Rev, rev, got, err)
-		}
-	}
-}
-
-func TestDjangoErrorsAboutWhatItCannotExpressAreHandedOn(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "state")
-	b := open(t, path, filestate.Config{Format: filestate.Django})
-	s := state.State{Version: state.Version, Windows: []state.Window{{ID: "a", Scope: "eu", Mode: state.Full}}}
-	data, err := state.Encode(s)
-	must(t, err)
-	_, want := state.EncodeDjango(s, time.Now())
-	_, err = b.Save(t.Context(), state.None, data)
-	if !errors.Is(err, state.ErrInexpressible) || err.Error() != want.Error() {
-		t.Errorf("Save: %v, want %v", err, want)
-	}
-	if _, err = b.Save(t.Context(), state.None, []byte("1")); !errors.Is(err, state.ErrInvalid) {
-		t.Errorf("Save of no document: %v", err)
-	}
-	if _, err := os.Stat(path); err == nil {
-		t.Error("a file was written")
-	}
-}
-
-func TestSalvageKeepsTheBrokenDocumentBesideTheFile(t *testing.T) {
-	dir := t.TempDir()
-	real := filepath.Join(dir, "real.json")
-	write(t, real, "{broken")
-	must(t, os.Chmod(real, 0o640))
-	link(t, "real.json", filepath.Join(dir, "recess.json"))
-	b := open(t, filepath.Join(dir, "recess.json"), filestate.Config{})
-	doc, err := state.Read(t.Context(), b)
-	must(t, err)
-	places := make(map[string]bool)
-	for range 3 {
-		where, err := b.Salvage(t.Context(), doc)
-		must(t, err)
-		if !strings.HasPrefix(where, real+".broken-2") || places[where] {
-			t.Errorf("it is kept at %s", where)
-		}
-		places[where] = true
-	}
-	for where := range places {
-		kept, err := os.ReadFile(where)
-		if err != nil || !bytes.Equal(kept, doc.Data) {
-			t.Errorf("%s holds %q, %v", where, kept, err)
-		}
-		if info, err := os.Stat(where); err != nil || info.Mode().Perm()&0o007 != 0 {
-			t.Errorf("%s is open to more users than the state file: %v, %v", where, info.Mode(), err)
-		}
-	}
-	if _, err := b.Salvage(t.Context(), state.Doc{}); err == nil {
-		t.Error("no document was salvaged")
-	}
-	must(t, b.Close())
-	if _, err := b.Salvage(t.Context(), doc); !errors.Is(err, state.ErrClosed) {
-		t.Errorf("after Close: %v", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -86,6 +87,7 @@ func TestTheWaitForTheLockIsBounded(t *testing.T) {
 			errs <- err
 		}()
 	}
+	untilWaiting(t, 3)
 	cancel()
 	for range 3 {
 		if err := <-errs; !errors.Is(err, context.Canceled) {
@@ -98,6 +100,7 @@ func TestTheWaitForTheLockIsBounded(t *testing.T) {
 			errs <- err
 		}()
 	}
+	untilWaiting(t, 3)
 	must(t, b.Close())
 	for range 3 {
 		if err := <-errs; !errors.Is(err, state.ErrClosed) {
@@ -107,6 +110,24 @@ func TestTheWaitForTheLockIsBounded(t *testing.T) {
 	if _, err := os.Stat(path); err == nil {
 		t.Error("one of them saved")
 	}
+}
+
+// untilWaiting returns once n goroutines wait for a lock.
+func untilWaiting(t *testing.T, n int) {
+	t.Helper()
+	stacks := make([]byte, 1<<20)
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); runtime.Gosched() {
+		waiting := 0
+		for _, stack := range strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+			if strings.Contains(stack, "filestate.(*Backend).lock(") && strings.Contains(stack, "[select") {
+				waiting++
+			}
+		}
+		if waiting == n {
+			return
+		}
+	}
+	t.Fatalf("there are no %d goroutines waiting for a lock", n)
 }
 
 func TestWhatWouldNotReadBackIsNotSaved(t *testing.T) {

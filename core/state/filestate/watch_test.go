@@ -100,8 +100,16 @@ func TestEveryWayOfChangingAFileIsSeen(t *testing.T) {
 		must(t, os.Rename(filepath.Join(dir, "link"), path))
 	})
 	f.sees("a change behind that link", "on", func() { write(t, filepath.Join(dir, "other"), "true") })
-	f.sees("a file in the place of the link", "off", rename("false"))
-	f.sees("a change of that file", "on", rename("on"))
+	f.sees("a change behind a link that took the place of a file with the same content", "off", func() {
+		rename("true")()
+		<-f.looked
+		link(t, "other", filepath.Join(dir, "link"))
+		must(t, os.Rename(filepath.Join(dir, "link"), path))
+		<-f.looked
+		write(t, filepath.Join(dir, "other"), "off")
+	})
+	f.sees("a file in the place of the link", "on", rename("yes"))
+	f.sees("a change of that file", "off", rename("no"))
 }
 
 // TestConfigMapSwapsAreSeen does what the kubelet does for a ConfigMap volume: a new directory, a link ..data_tmp to
@@ -149,6 +157,13 @@ func TestLinkedDirectoriesAreFollowed(t *testing.T) {
 		must(t, os.Rename(filepath.Join(dir, "next"), filepath.Join(dir, "current")))
 	})
 	f.sees("a change in that release", "off", func() { write(t, filepath.Join(dir, "r2", "etc", "recess.json"), "off") })
+	f.sees("a change in a release that says the same at first", "on", func() {
+		write(t, filepath.Join(dir, "r1", "etc", "recess.json"), "off")
+		link(t, "r1", filepath.Join(dir, "next"))
+		must(t, os.Rename(filepath.Join(dir, "next"), filepath.Join(dir, "current")))
+		<-f.looked
+		write(t, filepath.Join(dir, "r1", "etc", "recess.json"), "on")
+	})
 }
 
 // TestAReplacedDirectoryHeals: whatever becomes of the directory, the follower is told, by an error while it is away.
@@ -180,12 +195,31 @@ func TestAReplacedDirectoryHeals(t *testing.T) {
 		f.sees("the file in the new directory", "off", func() { write(t, path, "off") })
 		f.sees("its change", "on", func() { write(t, path, "on") })
 	}
-	f.sees("another directory in its place", "off", func() {
-		mkdir(t, dir+".new")
-		write(t, filepath.Join(dir+".new", "recess.json"), "off")
-		must(t, os.Rename(dir, dir+".old"))
-		must(t, os.Rename(dir+".new", dir))
-	})
+
+	mkdir(t, dir+".new")
+	write(t, filepath.Join(dir+".new", "recess.json"), "off")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	seen := make(chan state.Doc, 1)
+	rev := f.rev
+	for len(f.looked) > 0 {
+		<-f.looked
+	}
+	go func() {
+		for {
+			doc, _, err := f.b.Next(ctx, rev)
+			if err == nil || ctx.Err() != nil {
+				seen <- doc
+				return
+			} // between the two renames there is no directory, which is an error
+		}
+	}()
+	<-f.looked
+	must(t, os.Rename(dir, dir+".old"))
+	must(t, os.Rename(dir+".new", dir))
+	if got := means(<-seen); got != "off" {
+		t.Errorf("with another directory in its place it says %s, want off", got)
+	}
 }
 
 // TestHintsWithoutAChangeAreNoReasonToReturn: neither neighbours nor a touch of the file itself.

@@ -3,6 +3,7 @@ package memstate_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,31 +46,32 @@ func open(t *testing.T, url string) state.Backend {
 }
 
 func TestStoresAreSharedByNameAlone(t *testing.T) {
-	first := open(t, "memory:shared")
+	name := strings.ToLower(state.NewID()) // named stores stay for as long as the process
+	first := open(t, "memory:"+name)
 	if _, err := first.Save(t.Context(), state.None, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]struct {
+	for what, c := range map[string]struct {
 		b    state.Backend
 		want string
 	}{
-		"the same name":                     {open(t, "memory:shared"), "x"},
-		"the same name by New":              {memstate.New(memstate.Config{Name: "shared"}), "x"},
-		"another name":                      {open(t, "memory:other"), ""},
+		"the same name":                     {open(t, "memory:"+name), "x"},
+		"the same name by New":              {memstate.New(memstate.Config{Name: name}), "x"},
+		"another name":                      {open(t, "memory:"+name+"2"), ""},
 		"no name":                           {open(t, "memory:"), ""},
 		"no name again":                     {open(t, "memory:"), ""},
 		"the zero Config, which is no name": {memstate.New(memstate.Config{}), ""},
 	} {
 		doc, err := state.Read(t.Context(), c.b)
 		if err != nil || string(doc.Data) != c.want {
-			t.Errorf("%s: %q, %v, want %q", name, doc.Data, err, c.want)
+			t.Errorf("%s: %q, %v, want %q", what, doc.Data, err, c.want)
 		}
 		if c.want == "" {
 			if _, err := c.b.Save(t.Context(), state.None, []byte("own")); err != nil {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("%s: %v", what, err)
 			}
 		}
 	}

@@ -78,6 +78,19 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// A change for good is followed by no change back, so that the offset on one side of it stands nowhere else.
+func TestAChangeOfClocksForGoodIsSeenToo(t *testing.T) {
+	for _, c := range []struct{ zone, wall, says string }{
+		{"Europe/Moscow", "2014-10-26 01:30", "write 2014-10-26T01:30:00+04:00 for the first or 2014-10-26T01:30:00+03:00 for the second"},
+		{"Pacific/Galapagos", "1985-12-31 23:30", "write 1985-12-31T23:30:00-05:00 for the first or 1985-12-31T23:30:00-06:00 for the second"},
+		{"Pacific/Apia", "2011-12-30 12:00", "write 2011-12-29T12:00:00-10:00 or 2011-12-31T12:00:00+14:00"}, // Samoa left out a day
+	} {
+		if _, err := moment.Parse(c.wall, noon, zone(t, c.zone)); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s in %s: %v", c.wall, c.zone, err)
+		}
+	}
+}
+
 func TestSuggestionsCanBeParsed(t *testing.T) {
 	for _, text := range []string{"14:30", "2027-01-31", "1d", "P2DT3H", "PT90S", "1h30", "45", "90 min", "3 hrs"} {
 		_, err := moment.Parse(text, noon.AddDate(0, 0, -1), time.UTC)
