@@ -124,6 +124,9 @@ type loaded struct {
 }
 
 func (c *Controller) load(ctx context.Context) (loaded, error) {
+	if c.backend == nil { // which only a forced mode goes without
+		return loaded{state: standIn(forcedID, c.forced == ForcedOn)}, nil
+	}
 	doc, err := state.Read(ctx, c.backend)
 	if err != nil {
 		return loaded{}, fmt.Errorf("recess: %w: %w", ErrUnreachable, err)

@@ -253,6 +253,9 @@ func TestForcedModes(t *testing.T) {
 	if s := onEngine.Situation(); s.Follower.Phase != Valid || !s.Active() {
 		t.Errorf("forced on: %+v", s)
 	}
+	if s, err := onEngine.Control(state.Actor{}).State(t.Context()); err != nil || len(s.Windows) != 1 {
+		t.Errorf("forced on, without a backend: %+v, %v", s, err)
+	}
 	if _, err := onEngine.Control(state.Actor{}).Off(t.Context(), Ending{}); !errors.Is(err, ErrForced) {
 		t.Errorf("a forced mode can be switched: %v", err)
 	}

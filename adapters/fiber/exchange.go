@@ -14,9 +14,9 @@ import (
 // exchange is one request on its way through a gate. What it tells the engine lives in fiber's buffers.
 type exchange struct {
 	recess.Caller[*fiber.Ctx]
-	gate  *Gate
-	outer recess.Marker // what the request has reached already
-	known *shadow       // of this application, once it was asked for
+	gate    *Gate
+	reached bool    // a marker by which the route is forced on
+	known   *shadow // of this application, once it was asked for
 }
 
 func (x *exchange) shadow() *shadow {
@@ -72,8 +72,16 @@ func (x *exchange) Peer() netip.AddrPort {
 	return addr.AddrPort()
 }
 
-// Marker implements [recess.Request].
-func (x *exchange) Marker() recess.Marker { return x.gate.marker(x.shadow(), x.Context, x.outer) }
+// Marker implements [recess.Request]. A route that has been reached is the one that matched, and its own word is the
+// last; that of a group is not.
+func (x *exchange) Marker() recess.Marker {
+	s := x.shadow()
+	m := s.find(x.Context)
+	if route := x.Context.Route(); x.reached && !s.groups[route] {
+		m.Force = x.gate.said(route.Handlers).Force
+	}
+	return m
+}
 
 // SetHeader implements [recess.Exchange].
 func (x *exchange) SetHeader(name string, value []string) { set(x.Context, name, value[0]) }

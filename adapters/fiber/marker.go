@@ -18,14 +18,19 @@ func (g *Gate) ForceOff(c *fiber.Ctx) error {
 // ForceOn marks a route, or a group's, as always closed. It refuses by itself too, while nothing runs and where no
 // middleware covers the route.
 func (g *Gate) ForceOn(c *fiber.Ctx) error {
-	on := recess.Marker{Force: recess.ForcedOn}
 	switch {
 	case c == nil:
-		return &mark{g, on}
-	case !g.admit(g.engine.AdmitForced, on, c):
+		return &mark{g, recess.Marker{Force: recess.ForcedOn}}
+	case !g.neighbour(c) && !g.admit(g.engine.AdmitForced, true, c):
 		return nil
 	}
 	return c.Next()
+}
+
+// neighbour reports whether a request has come to a group's markers for its path's first letters only.
+func (g *Gate) neighbour(c *fiber.Ctx) bool {
+	s, route := g.shadow(c.App()), c.Route()
+	return s.groups[route] && s.find(c).Force == recess.NotForced && !s.covers(route, c.Path())
 }
 
 // Scope returns a marker that puts routes into a named scope.
@@ -63,17 +68,3 @@ func (g *Gate) said(chain []fiber.Handler) (sum recess.Marker) {
 }
 
 func code(handler fiber.Handler) uintptr { return reflect.ValueOf(handler).Pointer() }
-
-// marker is what the route of a request says of itself. A request that has reached a marker is closed by it at least,
-// unless that stands on a group, whose handlers run for its neighbours too.
-func (g *Gate) marker(s *shadow, c *fiber.Ctx, reached recess.Marker) recess.Marker {
-	m := s.find(c)
-	switch route := c.Route(); {
-	case reached.Force == recess.NotForced:
-	case !s.groups[route]:
-		m.Force = reached.Within(g.said(route.Handlers)).Force
-	case m.Force == recess.NotForced && s.covers(route, c.Path()):
-		m.Force = reached.Force
-	}
-	return m
-}

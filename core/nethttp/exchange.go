@@ -66,9 +66,10 @@ func (x *Exchange) Peer() netip.AddrPort {
 // SetHeader implements [recess.Exchange].
 func (x *Exchange) SetHeader(name string, value []string) { x.Writer.Header()[name] = value }
 
-// Attach implements [recess.Exchange]: handlers find the value with [recess.FromContext].
+// Attach implements [recess.Exchange]: handlers find the value with [recess.FromContext]. The request itself is changed,
+// not a copy of it: net/http removes the temporary files of an upload from the request that it made.
 func (x *Exchange) Attach(m *recess.Maintenance) {
-	x.Request = x.Request.WithContext(recess.NewContext(x.Request.Context(), m))
+	*x.Request = *x.Request.WithContext(recess.NewContext(x.Request.Context(), m))
 }
 
 // Answer implements [recess.Exchange].

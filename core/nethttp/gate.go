@@ -2,7 +2,6 @@ package nethttp
 
 import (
 	"net/http"
-	"sync"
 
 	"github.com/recess-go/recess/core"
 )
@@ -20,20 +19,17 @@ type Hooks = recess.Hooks[Context]
 type Finder func(*http.Request) recess.Marker
 
 // A Gate is an engine before the handlers of one application.
-type Gate struct {
-	engine *recess.Engine
-	hooks  Hooks
-	find   Finder
-	pool   sync.Pool
-}
+type Gate struct{ port Port[Context] }
 
 // New makes a gate. It returns an error if the engine's policy needs a hook that is missing.
 func New(engine *recess.Engine, hooks Hooks, find Finder) (*Gate, error) {
 	if err := hooks.Check(engine); err != nil {
 		return nil, err
 	}
-	g := &Gate{engine: engine, hooks: hooks, find: find}
-	g.pool.New = func() any { return new(exchange) }
+	g := &Gate{Port[Context]{Engine: engine, Hooks: hooks}}
+	if find != nil {
+		g.port.Marker = func(c Context) recess.Marker { return find(c.Request) }
+	}
 	return g, nil
 }
 
@@ -41,50 +37,16 @@ func New(engine *recess.Engine, hooks Hooks, find Finder) (*Gate, error) {
 // logger) and what changes the path that is routed.
 func (g *Gate) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ticket := g.engine.Begin()
+		ticket := g.port.Engine.Begin()
 		defer ticket.End()
-		if !ticket.Open() {
-			if r = g.admit(ticket.Admit, recess.Marker{}, w, r); r == nil {
-				return
-			}
+		if ticket.Open() || g.port.Admit(&ticket, Context{w, r}, w, r) {
+			next.ServeHTTP(w, r)
 		}
-		next.ServeHTTP(w, r)
 	})
-}
-
-// admit asks about a request that has come to a marker, or to the zero Marker of the middleware. It returns the request to go on with, nil if it was refused and answered.
-func (g *Gate) admit(ask func(recess.Exchange) bool, at recess.Marker, w http.ResponseWriter, r *http.Request) *http.Request {
-	x := g.pool.Get().(*exchange)
-	*x = exchange{Exchange{w, r}, recess.Caller[Context]{Hooks: &g.hooks, Context: Context{w, r}}, g.find, at}
-	defer func() {
-		*x = exchange{}
-		g.pool.Put(x)
-	}()
-	if !ask(x) {
-		return nil
-	}
-	return x.Request
 }
 
 // Status answers the public status endpoint: mount it below Policy.ControlPath, or mark it with [Gate.ForceOff].
 func (g *Gate) Status(w http.ResponseWriter, r *http.Request) {
 	x := Exchange{w, r}
-	x.Answer(g.engine.StatusAnswer())
-}
-
-// exchange is one request on its way through a gate.
-type exchange struct {
-	Exchange
-	recess.Caller[Context]
-	find Finder
-	at   recess.Marker
-}
-
-// Marker implements [recess.Request]. A marker that asks for itself counts also where no Finder finds it, and stands
-// back for those further in.
-func (x *exchange) Marker() recess.Marker {
-	if x.find == nil {
-		return x.at
-	}
-	return x.at.Within(x.find(x.Exchange.Request))
+	x.Answer(g.port.Engine.StatusAnswer())
 }

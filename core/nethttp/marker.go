@@ -27,7 +27,7 @@ func (g *Gate) ForceOn(next http.Handler) http.Handler {
 //
 //go:noinline
 func (g *Gate) Scope(name string) func(http.Handler) http.Handler {
-	marker := g.engine.ScopeMarker(name)
+	marker := g.port.Engine.ScopeMarker(name)
 	return func(next http.Handler) http.Handler {
 		return &Marked{g, marker, next}
 	}
@@ -35,12 +35,9 @@ func (g *Gate) Scope(name string) func(http.Handler) http.Handler {
 
 // ServeHTTP runs the marked handler. One that is forced on refuses, unless the route as a whole says otherwise.
 func (m *Marked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if m.marker.Force == recess.ForcedOn {
-		if r = m.gate.admit(m.gate.engine.AdmitForced, m.marker, w, r); r == nil {
-			return
-		}
+	if m.marker.Force != recess.ForcedOn || m.gate.port.AdmitForced(Context{w, r}, w, r) {
+		m.next.ServeHTTP(w, r)
 	}
-	m.next.ServeHTTP(w, r)
 }
 
 // Marker is what the handler says of itself.

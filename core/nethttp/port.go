@@ -14,7 +14,7 @@ type Port[C any] struct {
 	Hooks  recess.Hooks[C]
 	// Marker is what the route that the framework matched says of itself.
 	Marker func(C) recess.Marker
-	// Attach keeps the value in the framework's context. The request's own has it already.
+	// Attach keeps the value in the framework's context too; nil where handlers have the request's alone.
 	Attach func(C, *recess.Maintenance)
 
 	pool sync.Pool
@@ -22,22 +22,22 @@ type Port[C any] struct {
 
 // Admit asks a ticket whether a request may go on to its handler; if not, it is answered already.
 func (p *Port[C]) Admit(t *recess.Ticket, c C, w http.ResponseWriter, r *http.Request) bool {
-	return p.ask(t.Admit, recess.Marker{}, c, Exchange{w, r})
+	return p.ask(t.Admit, c, Exchange{w, r})
 }
 
-// AdmitForced asks the same for a request that has reached the marker of a route that is forced on. It is refused
-// unless a marker further in says otherwise or the policy only reports, also where [Port.Marker] finds nothing.
+// AdmitForced asks the same for a request that has reached the marker of a route that is forced on; see
+// [recess.Engine.AdmitForced].
 func (p *Port[C]) AdmitForced(c C, w http.ResponseWriter, r *http.Request) bool {
-	return p.ask(p.Engine.AdmitForced, recess.Marker{Force: recess.ForcedOn}, c, Exchange{w, r})
+	return p.ask(p.Engine.AdmitForced, c, Exchange{w, r})
 }
 
 // ask lends an exchange for the time of a question, so that a request costs no allocation.
-func (p *Port[C]) ask(question func(recess.Exchange) bool, outer recess.Marker, c C, e Exchange) bool {
+func (p *Port[C]) ask(question func(recess.Exchange) bool, c C, e Exchange) bool {
 	x, ok := p.pool.Get().(*ported[C])
 	if !ok {
 		x = new(ported[C])
 	}
-	*x = ported[C]{e, recess.Caller[C]{Hooks: &p.Hooks, Context: c}, p, outer}
+	*x = ported[C]{e, recess.Caller[C]{Hooks: &p.Hooks, Context: c}, p}
 	defer func() {
 		*x = ported[C]{}
 		p.pool.Put(x)
@@ -49,17 +49,21 @@ func (p *Port[C]) ask(question func(recess.Exchange) bool, outer recess.Marker, 
 type ported[C any] struct {
 	Exchange
 	recess.Caller[C]
-	port  *Port[C]
-	outer recess.Marker
+	port *Port[C]
 }
 
 // Marker implements [recess.Request].
-func (x *ported[C]) Marker() recess.Marker { return x.outer.Within(x.port.Marker(x.Context)) }
+func (x *ported[C]) Marker() recess.Marker {
+	if x.port.Marker == nil {
+		return recess.Marker{}
+	}
+	return x.port.Marker(x.Context)
+}
 
-// Attach implements [recess.Exchange]. The request is changed where it is: of a copy, net/http would not find the form
-// that a handler parsed, and would leave the temporary files of its uploads behind.
+// Attach implements [recess.Exchange].
 func (x *ported[C]) Attach(m *recess.Maintenance) {
-	r := x.Exchange.Request
-	*r = *r.WithContext(recess.NewContext(r.Context(), m))
-	x.port.Attach(x.Context, m)
+	x.Exchange.Attach(m)
+	if x.port.Attach != nil {
+		x.port.Attach(x.Context, m)
+	}
 }
