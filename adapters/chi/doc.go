@@ -15,6 +15,9 @@
 // up another route than the router, and misses its markers. Behind the loggers, which can ask [Gate.Blocked]. Before
 // middleware.RealIP, or with [nethttp.ConnContext], since RealIP overwrites the address of the peer.
 //
+// On a group or a mounted router it works as well. Path rules are then about the path as it was sent: how it was
+// rewritten on the way there, chi does not tell.
+//
 // # Markers
 //
 // ForceOff, ForceOn and what Scope returns are middlewares, for With, Group, Route and Use. The innermost force counts;

@@ -268,6 +268,22 @@ func TestPathRulesHoldForTheRewrittenPath(t *testing.T) {
 	expect(t, r, map[string]string{"/free/page": "free", "/free/shortcut": refused, "/secret": refused})
 }
 
+// What a mounted router sees of a path is not what a path rule is about.
+func TestPathRulesHoldForTheWholePathInsideOfAMount(t *testing.T) {
+	engine, r := newEngine(t, recess.Policy{AllowPaths: []string{"/live", "/shop/free"}}), chi.NewRouter()
+	gate, err := recesschi.New(r, engine, recesschi.Hooks{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Route("/shop", func(r chi.Router) {
+		r.Use(gate.Middleware)
+		r.Get("/live", says("live"))
+		r.Get("/free", says("free"))
+	})
+	open(t, engine, recess.Opening{})
+	expect(t, r, map[string]string{"/shop/live": refused, "/shop/free": "free"})
+}
+
 // A read-only window judges the method that is routed.
 func TestAReadOnlyWindowHoldsForTheOverriddenMethod(t *testing.T) {
 	r, _, engine := router(t, func(next http.Handler) http.Handler {

@@ -1,6 +1,7 @@
 package recessecho
 
 import (
+	"errors"
 	"maps"
 	"net/http"
 	"reflect"
@@ -49,7 +50,10 @@ func says(m echo.MiddlewareFunc) recess.Marker {
 	case pointer((*Gate)(nil).ForceOn):
 		return recess.Marker{Force: recess.ForcedOn}
 	case pointer((*scope)(nil).middleware):
-		return m(nil)(nil).(*scope).marker
+		var s *scope
+		if errors.As(m(nil)(nil), &s) {
+			return s.marker
+		}
 	}
 	return recess.Marker{}
 }

@@ -60,7 +60,8 @@ func TestNewNamesTheHooksThatThePolicyNeeds(t *testing.T) {
 		"a rule about users": {recess.Policy{AllowStaff: true}, nethttp.Hooks{}, "Hooks.User"},
 		"logging out": {
 			recess.Policy{Logout: recess.Logout{Authenticated: true}},
-			nethttp.Hooks{User: func(nethttp.Context) recess.User { return recess.User{} }}, "Hooks.Logout",
+			nethttp.Hooks{User: func(nethttp.Context) recess.User { return recess.User{} }},
+			"Hooks.Logout",
 		},
 	} {
 		_, err := nethttp.New(open(t, c.policy), c.hooks, nil)

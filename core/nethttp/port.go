@@ -16,6 +16,9 @@ type Port[C any] struct {
 	Marker func(C) recess.Marker
 	// Attach keeps the value in the framework's context too; nil where handlers have the request's alone.
 	Attach func(C, *recess.Maintenance)
+	// Method and Path are what the framework routes by, where a middleware can change that and not the request (chi);
+	// nil where the request says it.
+	Method, Path func(C) string
 
 	pool sync.Pool
 }
@@ -50,6 +53,22 @@ type ported[C any] struct {
 	Exchange
 	recess.Caller[C]
 	port *Port[C]
+}
+
+// Method implements [recess.Request].
+func (x *ported[C]) Method() string {
+	if x.port.Method == nil {
+		return x.Exchange.Method()
+	}
+	return x.port.Method(x.Context)
+}
+
+// Path implements [recess.Request].
+func (x *ported[C]) Path() string {
+	if x.port.Path == nil {
+		return x.Exchange.Path()
+	}
+	return x.port.Path(x.Context)
 }
 
 // Marker implements [recess.Request].

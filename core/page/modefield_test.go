@@ -48,14 +48,20 @@ func TestParseModeField(t *testing.T) {
 		ok          bool
 	}{
 		{"a mode alone", "full", Mode{Name: "full"}, true},
-		{"everything", `full;scope="a\"b\\c";allowed;start=@10;until=@1763733600`,
-			Mode{Name: "full", Scope: `a"b\c`, Allowed: true, Start: time.Unix(10, 0).UTC(), Until: until}, true},
+		{
+			"everything", `full;scope="a\"b\\c";allowed;start=@10;until=@1763733600`,
+			Mode{Name: "full", Scope: `a"b\c`, Allowed: true, Start: time.Unix(10, 0).UTC(), Until: until},
+			true,
+		},
 		{"blanks where they are allowed", "  full; until=@1763733600  ", Mode{Name: "full", Until: until}, true},
 		{"a boolean spelt out", "full;allowed=?1", Mode{Name: "full", Allowed: true}, true},
 		{"a boolean denied", "full;allowed=?0", Mode{Name: "full"}, true},
 		{"of equal parameters the last", "full;allowed;allowed=?0;until=@1;until=@1763733600", Mode{Name: "full", Until: until}, true},
-		{"unknown parameters of every type", `full;a;b=1;c=-1.5;d="x\"";e=tok/en:1;f=:YQ==:;g=?0;h=@1;i=%"f%c3%bc";*j=*;until=@1763733600`,
-			Mode{Name: "full", Until: until}, true},
+		{
+			"unknown parameters of every type", `full;a;b=1;c=-1.5;d="x\"";e=tok/en:1;f=:YQ==:;g=?0;h=@1;i=%"f%c3%bc";*j=*;until=@1763733600`,
+			Mode{Name: "full", Until: until},
+			true,
+		},
 		{"nothing", "", Mode{}, false},
 		{"a string is no token", `"full"`, Mode{}, false},
 		{"a list", "full, full", Mode{}, false},

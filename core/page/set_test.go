@@ -124,18 +124,34 @@ func TestPreparedAnswers(t *testing.T) {
 		accept, language string
 		header, body     string
 	}{
-		{"problem details", notice, "application/problem+json", "",
-			"Content-Type: application/problem+json; charset=utf-8\nContent-Length: " + strconv.Itoa(len(defaultJSON)) + "\n" + inertHeader + goldenMode, defaultJSON},
-		{"plain JSON has the same members", notice, "application/json", "",
-			"Content-Type: application/json; charset=utf-8\nContent-Length: " + strconv.Itoa(len(defaultJSON)) + "\n" + inertHeader + goldenMode, defaultJSON},
-		{"German JSON", notice, "application/json", "de-AT",
-			"Content-Type: application/json; charset=utf-8\nContent-Length: " + strconv.Itoa(len(germanJSON)) + "\nContent-Language: de\n" + inertHeader + goldenMode, germanJSON},
-		{"text", notice, "text/plain", "",
-			"Content-Type: text/plain; charset=utf-8\nContent-Length: " + strconv.Itoa(len(defaultText)) + "\n" + inertHeader + goldenMode, defaultText},
-		{"text of which nothing is known", Notice{}, "text/plain", "de",
-			"Content-Type: text/plain; charset=utf-8\nContent-Length: " + strconv.Itoa(len(ownText)) + "\nContent-Language: en\n" + inertHeader + "Maintenance-Mode: full\n", ownText},
-		{"JSON of which nothing is known", Notice{}, "application/json", "de",
-			"Content-Type: application/json; charset=utf-8\nContent-Length: " + strconv.Itoa(len(ownJSON)) + "\nContent-Language: en\n" + inertHeader + "Maintenance-Mode: full\n", ownJSON},
+		{
+			"problem details", notice, "application/problem+json", "",
+			"Content-Type: application/problem+json; charset=utf-8\nContent-Length: " + strconv.Itoa(len(defaultJSON)) + "\n" + inertHeader + goldenMode, defaultJSON,
+		},
+		{
+			"plain JSON has the same members", notice, "application/json", "",
+			"Content-Type: application/json; charset=utf-8\nContent-Length: " + strconv.Itoa(len(defaultJSON)) + "\n" + inertHeader + goldenMode, defaultJSON,
+		},
+		{
+			"German JSON", notice, "application/json", "de-AT",
+			"Content-Type: application/json; charset=utf-8\nContent-Length: " + strconv.Itoa(len(germanJSON)) + "\nContent-Language: de\n" + inertHeader + goldenMode, germanJSON,
+		},
+		{
+			"text", notice, "text/plain", "",
+			"Content-Type: text/plain; charset=utf-8\nContent-Length: " + strconv.Itoa(len(defaultText)) + "\n" + inertHeader + goldenMode, defaultText,
+		},
+		{
+			"text of which nothing is known",
+			Notice{},
+			"text/plain", "de",
+			"Content-Type: text/plain; charset=utf-8\nContent-Length: " + strconv.Itoa(len(ownText)) + "\nContent-Language: en\n" + inertHeader + "Maintenance-Mode: full\n", ownText,
+		},
+		{
+			"JSON of which nothing is known",
+			Notice{},
+			"application/json", "de",
+			"Content-Type: application/json; charset=utf-8\nContent-Length: " + strconv.Itoa(len(ownJSON)) + "\nContent-Language: en\n" + inertHeader + "Maintenance-Mode: full\n", ownJSON,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			answer := prepare(t, builtInRenderer(t), tt.notice).Choose(Auto, tt.accept, tt.language)

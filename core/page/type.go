@@ -5,6 +5,7 @@ import "fmt"
 // Type is the form of an answer, as django-maintenance-mode's RESPONSE_TYPE names it.
 type Type string
 
+// The forms of an answer.
 const (
 	Auto    Type = "auto"    // by the request's Accept field; the default, and what "" means
 	HTML    Type = "html"    // text/html

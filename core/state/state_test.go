@@ -42,8 +42,10 @@ func TestAWindowRunsFromItsStartUpToItsEnd(t *testing.T) {
 
 func TestWindowsByPhaseAndTheNextBoundary(t *testing.T) {
 	s := state.State{Windows: []state.Window{
-		{ID: "ended", End: noon.Add(-time.Hour)}, {ID: "planned", Start: noon.Add(2 * time.Hour), End: noon.Add(3 * time.Hour)},
-		{ID: "open"}, {ID: "running", Start: noon, End: noon.Add(time.Hour)},
+		{ID: "ended", End: noon.Add(-time.Hour)},
+		{ID: "planned", Start: noon.Add(2 * time.Hour), End: noon.Add(3 * time.Hour)},
+		{ID: "open"},
+		{ID: "running", Start: noon, End: noon.Add(time.Hour)},
 	}}
 	for phase, want := range map[state.Phase]string{state.Ended: "ended", state.Planned: "planned", state.Running: "open running"} {
 		var ids []string

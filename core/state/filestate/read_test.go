@@ -54,10 +54,25 @@ func TestTouchAndTruncation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "recess.json")
 	b := open(t, path, filestate.Config{})
 	steps := []struct{ does, want string }{
-		{"rm", "none"}, {"touch", "on"}, {"look", "on"}, {"rm", "none"}, {"touch", "on"},
-		{"off", "off"}, {"touch", "invalid"}, {"look", "invalid"}, {"rm", "none"}, {"touch", "on"},
-		{"nonsense", "invalid"}, {"touch", "invalid"}, {"on", "on"}, {"touch", "invalid"},
-		{"save", "on"}, {"touch", "invalid"}, {"save", "on"}, {"rm", "none"}, {"touch", "on"},
+		{"rm", "none"},
+		{"touch", "on"},
+		{"look", "on"},
+		{"rm", "none"},
+		{"touch", "on"},
+		{"off", "off"},
+		{"touch", "invalid"},
+		{"look", "invalid"},
+		{"rm", "none"},
+		{"touch", "on"},
+		{"nonsense", "invalid"},
+		{"touch", "invalid"},
+		{"on", "on"},
+		{"touch", "invalid"},
+		{"save", "on"},
+		{"touch", "invalid"},
+		{"save", "on"},
+		{"rm", "none"},
+		{"touch", "on"},
 	}
 	var done []string
 	for _, step := range steps {

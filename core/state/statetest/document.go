@@ -32,8 +32,11 @@ func number(doc state.Doc) (int, error) {
 		return 0, nil
 	}
 	s, err := state.Decode(doc.Data)
-	if err != nil || len(s.Windows) != 1 {
-		return 0, fmt.Errorf("revision %q is none of the documents written: %.100q, %v", doc.Rev, doc.Data, err)
+	if err != nil {
+		return 0, fmt.Errorf("revision %q is none of the documents written: %.100q: %w", doc.Rev, doc.Data, err)
+	}
+	if len(s.Windows) != 1 {
+		return 0, fmt.Errorf("revision %q is none of the documents written: %.100q", doc.Rev, doc.Data)
 	}
 	return int(s.Windows[0].End.Sub(century) / time.Second), nil
 }

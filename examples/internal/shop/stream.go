@@ -53,7 +53,7 @@ func (s *Shop) WebSocket(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // it is answered
 	}
-	defer conn.CloseNow()
+	defer func() { _ = conn.CloseNow() }() // a goodbye was said, or nobody is there to hear one
 	conn.SetReadLimit(MaxMessage)
 	forget := s.OnClosing(func() { _ = conn.Close(websocket.StatusServiceRestart, Restarting) })
 	defer forget()

@@ -236,8 +236,16 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	})
 	const url = "leaky://user:hunter2@db.example.com/0"
 	for _, args := range [][]string{
-		{"status", "--state", url}, {"status", "--json", "--state=" + url}, {"on", "--state", url}, {"watch", "--state", url, "--timeout", "bad"},
-		{url}, {"status", url}, {"cancel", url, "--state", url}, {"--stat=" + url, "status"}, {"--message-" + url}, {"on", "--for", url},
+		{"status", "--state", url},
+		{"status", "--json", "--state=" + url},
+		{"on", "--state", url},
+		{"watch", "--state", url, "--timeout", "bad"},
+		{url},
+		{"status", url},
+		{"cancel", url, "--state", url},
+		{"--stat=" + url, "status"},
+		{"--message-" + url},
+		{"on", "--for", url},
 	} {
 		got := runWith(t.Context(), command.Options{}, nil, "", args...)
 		if all := got.out + got.err; strings.Contains(all, "hunter2") || got.code == 0 {

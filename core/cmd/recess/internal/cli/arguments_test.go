@@ -25,8 +25,11 @@ func TestReadArguments(t *testing.T) {
 		{"help for one", "help on", "on --help", nil, ""},
 		{"--version", "--version", "version", nil, ""},
 		{"after -- nothing is touched", "cancel -- --message-de x YES", "cancel -- --message-de x YES", nil, ""},
-		{"messages are taken out", "on --message-de=a --reason r --message-pt-br b --message-zh-HANT-tw c", "on --reason r",
-			map[string]string{"de": "a", "pt-BR": "b", "zh-Hant-TW": "c"}, ""},
+		{
+			"messages are taken out", "on --message-de=a --reason r --message-pt-br b --message-zh-HANT-tw c", "on --reason r",
+			map[string]string{"de": "a", "pt-BR": "b", "zh-Hant-TW": "c"},
+			"",
+		},
 		{"an empty message", "on --message-de=", "on", map[string]string{"de": ""}, ""},
 		{"a message with an equals sign", "on --message-de=a=b", "on", map[string]string{"de": "a=b"}, ""},
 		{"no text", "on --message-de", "", nil, "--message-de=TEXT"},

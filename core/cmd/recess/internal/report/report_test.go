@@ -36,12 +36,24 @@ func TestTheHeadlineSaysWhatVisitorsMeet(t *testing.T) {
 		{"an announcement", []state.Window{{ID: "a", Mode: state.Announce}}, 0, false, "Maintenance is OFF: every request passes. An announcement is shown."},
 		{"the whole site", []state.Window{{ID: "a", Mode: state.Full}, planned}, 0, true, "Maintenance is ON for the whole site: every request is refused."},
 		{"reading stays possible", []state.Window{{ID: "a", Mode: state.ReadOnly}}, 0, true, "Maintenance is ON for the whole site: only reading is possible."},
-		{"scopes", []state.Window{{ID: "a", Mode: state.Full, Scope: "eu"}, {ID: "b", Mode: state.ReadOnly, Scope: "api"}, {ID: "c", Mode: state.Announce}}, 0, true,
-			"Maintenance is ON for scope eu (every request is refused) and scope api (only reading is possible)."},
-		{"a stronger scope in a weaker site", []state.Window{{ID: "a", Mode: state.ReadOnly}, {ID: "b", Mode: state.Full, Scope: "eu"}}, 0, true,
-			"Maintenance is ON for the whole site (only reading is possible) and scope eu (every request is refused)."},
-		{"two holds of one scope", []state.Window{{ID: "a", Mode: state.Full, Scope: "eu"}, {ID: "b", Name: "x", Mode: state.Full, Scope: "eu"}}, 0, true,
-			"Maintenance is ON for scope eu (every request is refused)."},
+		{
+			"scopes",
+			[]state.Window{{ID: "a", Mode: state.Full, Scope: "eu"}, {ID: "b", Mode: state.ReadOnly, Scope: "api"}, {ID: "c", Mode: state.Announce}},
+			0, true,
+			"Maintenance is ON for scope eu (every request is refused) and scope api (only reading is possible).",
+		},
+		{
+			"a stronger scope in a weaker site",
+			[]state.Window{{ID: "a", Mode: state.ReadOnly}, {ID: "b", Mode: state.Full, Scope: "eu"}},
+			0, true,
+			"Maintenance is ON for the whole site (only reading is possible) and scope eu (every request is refused).",
+		},
+		{
+			"two holds of one scope",
+			[]state.Window{{ID: "a", Mode: state.Full, Scope: "eu"}, {ID: "b", Name: "x", Mode: state.Full, Scope: "eu"}},
+			0, true,
+			"Maintenance is ON for scope eu (every request is refused).",
+		},
 		{"forced on", nil, recess.ForcedOn, true, "Maintenance is forced ON: every request is refused, whatever the state says."},
 		{"forced off", []state.Window{{ID: "a", Mode: state.Full}}, recess.ForcedOff, false, "Maintenance is forced OFF: every request passes, whatever the state says."},
 	} {
@@ -62,8 +74,10 @@ func TestAStatusShowsAllThatIsKnown(t *testing.T) {
 	}
 	alice := state.Actor{Name: "alice", Host: "web-1", Source: "cli"}
 	doc := document(
-		state.Window{ID: "w1", Name: "hold", Scope: "eu", Mode: state.Full, Start: noon.Add(-time.Hour), End: noon.Add(12 * time.Minute),
-			Messages: map[string]string{"": "Back soon", "de": "Gleich\nzurück"}, Reason: "CH-1", OpenedBy: alice, OpenedAt: noon},
+		state.Window{
+			ID: "w1", Name: "hold", Scope: "eu", Mode: state.Full, Start: noon.Add(-time.Hour), End: noon.Add(12 * time.Minute),
+			Messages: map[string]string{"": "Back soon", "de": "Gleich\nzurück"}, Reason: "CH-1", OpenedBy: alice, OpenedAt: noon,
+		},
 		state.Window{ID: "w2", Mode: state.ReadOnly, Start: noon.Add(time.Hour), End: noon.Add(150 * time.Minute)},
 	)
 	for i := range 7 {
