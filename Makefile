@@ -18,7 +18,8 @@ help: ## list the targets
 demo: ## run the example shop: make demo [FRAMEWORK=gin|echo|chi|fiber] [ADDR=host:port]
 	@.ci/demo "$(FRAMEWORK)" "$(ADDR)"
 
-test: ## run all tests of all modules
+test: ## run all tests of all modules; install the shells they drive if that is possible
+	@.ci/needs
 	@.ci/each 'go test $(RACE) ./...' $(MODULES)
 
 check: format lint vet tidy standalone ## all that must hold before a commit lands

@@ -1,18 +1,20 @@
 package recess
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/recess-go/recess/core/state"
 )
 
 // Within returns what a route says that stands within m and carries inner: the inner force counts, and the route
-// belongs to the scopes of both.
+// belongs to the scopes of both. It allocates only where both have scopes.
 func (m Marker) Within(inner Marker) Marker {
-	if inner.Force == NotForced {
-		inner.Force = m.Force
-	}
-	if len(m.Scopes) > 0 {
+	inner.Force = cmp.Or(inner.Force, m.Force)
+	switch {
+	case len(inner.Scopes) == 0:
+		inner.Scopes = m.Scopes
+	case len(m.Scopes) > 0:
 		inner.Scopes = slices.Concat(m.Scopes, inner.Scopes)
 	}
 	return inner

@@ -18,7 +18,7 @@ var framework = adaptertest.Framework{Name: "chi", Serve: serve}
 
 func TestConformance(t *testing.T) { adaptertest.Run(t, framework) }
 
-func FuzzRouting(f *testing.F) { adaptertest.Fuzz(f, framework) }
+func FuzzDecisions(f *testing.F) { adaptertest.Fuzz(f, framework) }
 
 func TestAllocations(t *testing.T) {
 	adaptertest.Allocs(t, adaptertest.Meter{

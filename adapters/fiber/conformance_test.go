@@ -18,7 +18,7 @@ var framework = adaptertest.Framework{Name: "fiber", Serve: serve, Traits: adapt
 
 func TestConformance(t *testing.T) { adaptertest.Run(t, framework) }
 
-func FuzzRouting(f *testing.F) { adaptertest.Fuzz(f, framework) }
+func FuzzDecisions(f *testing.F) { adaptertest.Fuzz(f, framework) }
 
 func TestAllocations(t *testing.T) {
 	adaptertest.Allocs(t, adaptertest.Meter{

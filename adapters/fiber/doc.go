@@ -22,9 +22,12 @@
 // hold for "/api" and what lies below. As its handlers do, they hold for routes below the prefix that were added after
 // the group, by whomever.
 //
-// The marker of a request is that of the first route that matches. Where no route does, a group is still closed by
-// ForceOn and belongs to its scopes, but is not opened by ForceOff: Static and other middlewares that answer by
-// themselves look like that. Let them in by path rules.
+// The marker of a request is that of the first route that matches: one whose handler goes on to the next route, like
+// app.All("*", …) with c.Next, hides the scopes and the ForceOff of those behind it and had better be a Use. Where no
+// route matches, a group is still closed by ForceOn and belongs to its scopes, but is not opened by ForceOff: Static
+// and other middlewares that answer by themselves look like that. Let them in by path rules.
+//
+// Two registrations of one method and path are one route to fiber: the markers of the later count for both.
 //
 // Routes are known as they stand when the first request is looked up. One that is added later has no marker of its
 // own: it is closed with the whole site but with no scope, and of its markers ForceOn alone works.

@@ -72,13 +72,17 @@ func (x *exchange) Peer() netip.AddrPort {
 	return addr.AddrPort()
 }
 
-// Marker implements [recess.Request]. A route that has been reached is the one that matched, and its own word is the
-// last; that of a group is not.
+// Marker implements [recess.Request]. A route that was reached has matched, so its own word is the last. A group that
+// was reached may have matched a neighbour by its first letters, which its marker is not to close.
 func (x *exchange) Marker() recess.Marker {
 	s := x.shadow()
 	m := s.find(x.Context)
-	if route := x.Context.Route(); x.reached && !s.groups[route] {
+	switch route := x.Context.Route(); {
+	case !x.reached:
+	case !s.groups[route]:
 		m.Force = x.gate.said(route.Handlers).Force
+	case m.Force == recess.NotForced && !s.covers(route, x.Context.Path()):
+		m.Force = recess.ForcedOff
 	}
 	return m
 }

@@ -1,6 +1,7 @@
 package recessfiber
 
 import (
+	"errors"
 	"reflect"
 
 	"github.com/gofiber/fiber/v2"
@@ -21,16 +22,10 @@ func (g *Gate) ForceOn(c *fiber.Ctx) error {
 	switch {
 	case c == nil:
 		return &mark{g, recess.Marker{Force: recess.ForcedOn}}
-	case !g.neighbour(c) && !g.admit(g.engine.AdmitForced, true, c):
+	case !g.admit(g.engine.AdmitForced, true, c):
 		return nil
 	}
 	return c.Next()
-}
-
-// neighbour reports whether a request has come to a group's markers for its path's first letters only.
-func (g *Gate) neighbour(c *fiber.Ctx) bool {
-	s, route := g.shadow(c.App()), c.Route()
-	return s.groups[route] && s.find(c).Force == recess.NotForced && !s.covers(route, c.Path())
 }
 
 // Scope returns a marker that puts routes into a named scope.
@@ -59,7 +54,8 @@ func (g *Gate) said(chain []fiber.Handler) (sum recess.Marker) {
 	for _, handler := range chain {
 		switch code(handler) {
 		case code(g.ForceOff), code(g.ForceOn), code((*mark)(nil).handle):
-			if m, ok := handler(nil).(*mark); ok && m.gate == g {
+			var m *mark
+			if errors.As(handler(nil), &m) && m.gate == g {
 				sum = sum.Within(m.says)
 			}
 		}

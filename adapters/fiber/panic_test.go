@@ -34,8 +34,8 @@ func TestCallbacksThatPanicDoNotEndTheProcess(t *testing.T) {
 	t.Run("a handler does end it", func(t *testing.T) {
 		self := exec.Command(os.Args[0], "-test.run=^TestCallbacksThatPanicDoNotEndTheProcess$")
 		self.Env = append(os.Environ(), "RECESSFIBER_PANICS=handler")
-		if self.Run() == nil {
-			t.Error("the process lives: this test proves nothing")
+		if _ = self.Run(); self.ProcessState.ExitCode() != 2 {
+			t.Errorf("%v, want exit status 2: this test proves nothing", self.ProcessState)
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package recessfiber
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 	"sync"
@@ -101,13 +100,9 @@ func (s *shadow) covers(group *fiber.Route, path string) bool {
 
 func probeOf(c *fiber.Ctx) *probe { return c.Context().UserValue(probeKey{}).(*probe) }
 
-// meet takes a marker down. Within copies scopes, which most markers do not have.
+// meet takes a marker down.
 func (p *probe) meet(m recess.Marker) *probe {
-	if len(m.Scopes) == 0 {
-		p.marker.Force = cmp.Or(m.Force, p.marker.Force)
-	} else {
-		p.marker = p.marker.Within(m)
-	}
+	p.marker = p.marker.Within(m)
 	return p
 }
 

@@ -98,7 +98,10 @@ func wild(method, target, host, lines string) ask {
 	a := request(strings.Map(visible, method), oneLine.Replace(target))
 	a.host = oneLine.Replace(host)
 	for line := range strings.SplitSeq(strings.ReplaceAll(lines, "\r", ""), "\n") {
-		name, _, _ := strings.Cut(line, ":")
+		name, _, isField := strings.Cut(line, ":")
+		if !isField {
+			continue // fasthttp waits for the rest of such a line, also without a gate
+		}
 		switch strings.Map(letters, strings.ToLower(name)) {
 		case "", "contentlength", "transferencoding", "expect", "trailer", "host":
 		default:
