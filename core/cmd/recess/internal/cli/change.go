@@ -13,8 +13,9 @@ import (
 // A proposal is a change that a command would make.
 type proposal struct {
 	action   string
-	question string // what to ask; "" asks nothing
-	unneeded string // what to say when there was nothing to do
+	question string                   // what to ask; "" asks nothing
+	unneeded string                   // what to say when there was nothing to do
+	kept     func(report.Window) bool // the windows whose end nobody mentioned, so that they keep it; nil for none
 	do       func(context.Context, *recess.Controller) (recess.Change, error)
 }
 
@@ -49,15 +50,15 @@ func (s *session) change(ctx context.Context, p proposal) error {
 	if s.globals.JSON {
 		return report.WriteJSON(s.Out, shown, true)
 	}
-	s.show(&shown, p.unneeded)
+	s.show(&shown, p)
 	return nil
 }
 
 // show writes a change for people: first how things stand, then what was done, then what is still to be done.
-func (s *session) show(c *report.Change, unneeded string) {
+func (s *session) show(c *report.Change, asked proposal) {
 	p := s.printer
 	if !c.Changed {
-		fmt.Fprintln(s.Out, unneeded)
+		fmt.Fprintln(s.Out, asked.unneeded)
 	}
 	p.Headline(&c.Status)
 	var running, planned []report.Window
@@ -76,10 +77,16 @@ func (s *session) show(c *report.Change, unneeded string) {
 	if c.Salvaged != "" {
 		fmt.Fprintf(s.Out, "\nThe state made no sense and was replaced. The broken text is kept in %s.\n", report.Clean(c.Salvaged))
 	}
-	if c.Action == "off" {
+	switch {
+	case c.Action == "off":
 		s.remaining(&c.Status)
+	case !c.Changed:
+		p.Group("Running", c.Status.Running)
 	}
 	p.Footer(&c.Status, s.place())
+	if asked.kept != nil {
+		s.ending(c, asked.kept)
+	}
 	if c.Changed {
 		s.wayBack(running, planned)
 	}
@@ -91,7 +98,21 @@ func (s *session) remaining(status *report.Status) {
 	p.List("Still running", status.Running, p.Brief)
 	p.List("Still planned", status.Planned, p.Brief)
 	if len(status.Running) > 0 {
-		fmt.Fprintf(s.Out, "\nTo end that too: %s\n", s.offFor(status.Running[0]))
+		fmt.Fprintf(s.Out, "\nTo end that too: %s\n", s.commandFor("off", status.Running[0]))
+	}
+}
+
+// ending points at an end that nobody mentioned: a window that was running already keeps the one it has, and whoever
+// just typed "on" may think that it has none.
+func (s *session) ending(c *report.Change, kept func(report.Window) bool) {
+	if len(c.Opened) > 0 {
+		return
+	}
+	for _, w := range c.Status.Running {
+		if w.EndsAt != nil && kept(w) {
+			fmt.Fprintf(s.Out, "It still ends by itself. To keep it until somebody says off: %s --until never\n", s.commandFor("on", w))
+			return
+		}
 	}
 }
 
@@ -99,14 +120,14 @@ func (s *session) remaining(status *report.Status) {
 func (s *session) wayBack(running, planned []report.Window) {
 	switch {
 	case len(running) > 0:
-		fmt.Fprintf(s.Out, "To end it: %s\n", s.offFor(running[0]))
+		fmt.Fprintf(s.Out, "To end it: %s\n", s.commandFor("off", running[0]))
 	case len(planned) > 0:
 		fmt.Fprintf(s.Out, "To cancel it: %s cancel %s\n", s.Program, report.Clean(planned[0].ID))
 	}
 }
 
-func (s *session) offFor(w report.Window) string {
-	command := s.Program + " off"
+func (s *session) commandFor(verb string, w report.Window) string {
+	command := s.Program + " " + verb
 	if w.Scope != "" {
 		command += " --scope " + report.Clean(w.Scope)
 	}
@@ -123,9 +144,17 @@ func (c *onCommand) run(ctx context.Context, s *session) error {
 	}
 	return s.change(ctx, proposal{
 		action: "on", question: c.ask("Turn maintenance ON for %s?", describe(&o, s.printer)),
-		unneeded: "It is so already: nothing was changed.",
-		do:       func(ctx context.Context, c *recess.Controller) (recess.Change, error) { return c.On(ctx, o) },
+		unneeded: "It is so already: nothing was changed.", kept: keptEnds(&o),
+		do: func(ctx context.Context, c *recess.Controller) (recess.Change, error) { return c.On(ctx, o) },
 	})
+}
+
+// keptEnds are the windows that an opening is about, if it says nothing of their end.
+func keptEnds(o *recess.Opening) func(report.Window) bool {
+	if !o.End.IsZero() || o.NoEnd {
+		return nil
+	}
+	return func(w report.Window) bool { return w.Scope == o.Scope && w.Name == o.Name }
 }
 
 func (c *scheduleCommand) run(ctx context.Context, s *session) error {
