@@ -109,12 +109,18 @@ func below(handler, mount string) claim {
 	}}
 }
 
-// targetPath is the path of a request target as it is written.
-func targetPath(target string) string {
-	if scheme, rest, ok := strings.Cut(target, "://"); ok && !strings.ContainsAny(scheme, "/?#") {
+// readings are the paths that a request target can have: the one of RFC 9112 3.2, and the one of fasthttp, which takes
+// whatever stands before the first "//" for a scheme if it holds no slash, and what follows for a host.
+func readings(target string) []string {
+	read := []string{withoutQuery(target)}
+	if before, rest, ok := strings.Cut(target, "//"); ok && !strings.Contains(before, "/") {
 		_, rest, _ = strings.Cut(rest, "/")
-		target = "/" + rest
+		read = append(read, withoutQuery("/"+rest))
 	}
+	return read
+}
+
+func withoutQuery(target string) string {
 	if end := strings.IndexAny(target, "?#"); end >= 0 {
 		target = target[:end]
 	}
@@ -123,9 +129,11 @@ func targetPath(target string) string {
 
 // trespass names the first handler that ran without a claim; "" if there is none.
 func trespass(target string, ran []string, claims []claim) string {
-	sent := targetPath(target)
 	for _, name := range ran {
-		if !slices.ContainsFunc(claims, func(c claim) bool { return c.handler == name && c.lawful(sent) }) {
+		lawful := slices.ContainsFunc(claims, func(c claim) bool {
+			return c.handler == name && slices.ContainsFunc(readings(target), c.lawful)
+		})
+		if !lawful {
 			return name
 		}
 	}
