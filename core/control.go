@@ -45,7 +45,7 @@ var (
 	// ErrForced is returned by every change while a forced mode holds.
 	ErrForced = errors.New("the mode is forced by configuration (RECESS_MODE, Policy.Force): remove it to change the state")
 	// ErrUnreachable is wrapped by errors of a backend that could not be read or written.
-	ErrUnreachable = errors.New("the state backend cannot be reached")
+	ErrUnreachable = errors.New("the state backend cannot be reached or written")
 	// ErrInvalidOrder is wrapped by errors about what a caller asked for; nothing was changed.
 	ErrInvalidOrder = errors.New("that cannot be done")
 )
@@ -77,13 +77,15 @@ type Change struct {
 	// Opened, Updated and Ended are the windows concerned, as they are after the change; Ended also has planned
 	// windows that were cancelled. All are empty when there was nothing to do, and then nothing was written.
 	Opened, Updated, Ended []state.Window
+	// Started is true when there was no document and Off wrote one: services that remember an older one follow it.
+	Started bool
 	// Salvaged says where the broken document was kept that this change repaired; "" if it was not broken.
 	Salvaged string
 }
 
 // Changed reports whether something was written.
 func (c *Change) Changed() bool {
-	return len(c.Opened)+len(c.Updated)+len(c.Ended) > 0 || c.Salvaged != ""
+	return len(c.Opened)+len(c.Updated)+len(c.Ended) > 0 || c.Started || c.Salvaged != ""
 }
 
 // State returns the document as it is now. A document that makes no sense is an error that wraps [state.ErrInvalid].
@@ -97,23 +99,24 @@ func (c *Controller) State(ctx context.Context) (state.State, error) {
 
 // On opens the scope's own window, or a named one, or updates it if it runs. Saying the same again changes nothing.
 func (c *Controller) On(ctx context.Context, o Opening) (Change, error) {
-	return c.change(ctx, "on", o.Reason, o.apply)
+	return c.change(ctx, order{action: "on", reason: o.Reason, do: o.apply})
 }
 
 // Schedule plans a further window. It needs a start and an end.
 func (c *Controller) Schedule(ctx context.Context, o Opening) (Change, error) {
-	return c.change(ctx, "schedule", o.Reason, o.schedule)
+	return c.change(ctx, order{action: "schedule", reason: o.Reason, do: o.schedule})
 }
 
-// Off ends the scope's running windows and cancels its planned ones; with a name, only the windows of that name. Over
-// a document that makes no sense it is the way out: the document is set aside and replaced by an empty one.
+// Off ends the scope's running windows and cancels its planned ones; with a name, only the windows of that name. Without
+// scope and name it is also the way out: a document that makes no sense is set aside and replaced by an empty one, and
+// where there is none, as after a store was lost, an empty one is written for the services that remember an older one.
 func (c *Controller) Off(ctx context.Context, o Ending) (Change, error) {
-	return c.change(ctx, "off", o.Reason, o.apply)
+	return c.change(ctx, order{"off", o.Reason, o.apply, o.Scope == "" && o.Name == ""})
 }
 
 // Cancel removes planned windows by id, or all of them if none is given. A running window is ended by Off.
 func (c *Controller) Cancel(ctx context.Context, ids ...string) (Change, error) {
-	return c.change(ctx, "cancel", "", cancelling(ids))
+	return c.change(ctx, order{action: "cancel", do: cancelling(ids)})
 }
 
 // loaded is a document as it was read, to be changed and saved.
@@ -124,7 +127,11 @@ type loaded struct {
 }
 
 func (c *Controller) load(ctx context.Context) (loaded, error) {
-	if c.backend == nil { // which only a forced mode goes without
+	switch {
+	case c.backend != nil:
+	case c.forced == NotForced:
+		return loaded{}, errors.New("recess: the controller has no backend")
+	default: // a forced mode goes without one
 		return loaded{state: standIn(forcedID, c.forced == ForcedOn)}, nil
 	}
 	doc, err := state.Read(ctx, c.backend)
@@ -141,35 +148,47 @@ func (c *Controller) load(ctx context.Context) (loaded, error) {
 // An edit changes the windows of a state in place and says what it did.
 type edit func(s *state.State, now time.Time) (Change, error)
 
+// An order is an edit with what goes into the history about it.
+type order struct {
+	action string // as the history names it
+	reason string
+	do     edit
+	wayOut bool // it may also replace a document that makes no sense, and start one where there is none
+}
+
 // change loads, edits and saves: one attempt.
-func (c *Controller) change(ctx context.Context, action, reason string, do edit) (Change, error) {
+func (c *Controller) change(ctx context.Context, o order) (Change, error) {
 	if c.forced != NotForced {
-		return Change{}, fmt.Errorf("recess: %s: %w", action, ErrForced)
+		return Change{}, fmt.Errorf("recess: %s: %w", o.action, ErrForced)
 	}
 	from, err := c.load(ctx)
 	if err != nil {
 		return Change{}, err
 	}
-	if from.broken != nil && action != "off" {
-		return Change{}, fmt.Errorf("recess: %s: %w; \"off\" sets it aside and starts anew", action, from.broken)
+	if from.broken != nil && !o.wayOut {
+		return Change{}, fmt.Errorf("recess: %s: %w; a plain \"off\", without scope and name, sets it aside and starts anew", o.action, from.broken)
 	}
 	now := time.Now()
 	after := from.state.Clone()
-	change, err := do(&after, now)
+	change, err := o.do(&after, now)
 	if err != nil {
-		return Change{}, fmt.Errorf("recess: %s: %w", action, err)
+		return Change{}, fmt.Errorf("recess: %s: %w", o.action, err)
 	}
 	if from.broken != nil {
 		if change.Salvaged, err = c.salvage(ctx, from.doc); err != nil {
 			return Change{}, err
 		}
 	}
+	change.Started = o.wayOut && (from.doc.Rev == state.None || c.behind(&from.state))
 	change.Before, change.After = from.state, from.state
 	if !change.Changed() {
+		if c.engine != nil && from.broken == nil {
+			c.engine.apply(from)
+		}
 		return change, nil
 	}
 	c.sign(&after, &change, utc(now))
-	entry := state.Entry{At: utc(now), By: c.by, Action: action, Reason: reason, Windows: change.words()}
+	entry := state.Entry{At: utc(now), By: c.by, Action: o.action, Reason: o.reason, Windows: change.words()}
 	if from.broken != nil && change.Salvaged == inHistory {
 		entry.Replaced = excerpt(from.doc.Data)
 	}
@@ -177,7 +196,32 @@ func (c *Controller) change(ctx context.Context, action, reason string, do edit)
 	entry.Revision = after.Revision
 	after.History = append(after.History, entry)
 	change.After, err = c.save(ctx, from.doc.Rev, after)
+	if change.Started && len(change.Ended) == 0 && errors.Is(err, state.ErrReadOnly) {
+		change.Started, change.After = false, from.state // off it is, and nothing can be written here
+		return change, nil
+	}
+	change.settle()
 	return change, err
+}
+
+// behind reports whether this process's engine has seen a newer document than the one that is there now.
+func (c *Controller) behind(s *state.State) bool {
+	if c.engine == nil {
+		return false
+	}
+	newest := c.engine.newestSeen()
+	return newest.Numbered() && s.Older(&newest)
+}
+
+// settle names windows as the backend keeps them: one that has no place for ids gives its own.
+func (c *Change) settle() {
+	for _, windows := range [...][]state.Window{c.Opened, c.Updated} {
+		for i := range windows {
+			if !slices.ContainsFunc(c.After.Windows, sameID(windows[i])) && len(c.After.Windows) == 1 {
+				windows[i] = c.After.Windows[0]
+			}
+		}
+	}
 }
 
 // sign notes on the windows of a change who opened them. One that is put back keeps its first opener.
@@ -215,18 +259,15 @@ func excerpt(data []byte) string {
 	return fmt.Sprintf("%q", data)
 }
 
-// number gives an edited state its place in the order of revisions. A new line of revisions begins where none is
-// known, and where the store has lost or rolled back what this process has already seen.
+// number gives an edited state its place in the order of revisions: after all that this process has seen, and, since
+// the epoch is the writer's clock, after all that others have seen of a store that has lost or rolled back since.
 func (c *Controller) number(s *state.State, now time.Time) {
 	var newest state.State
 	if c.engine != nil {
 		newest = c.engine.newestSeen()
 	}
-	if !s.Numbered() || newest.Numbered() && s.Older(&newest) {
-		s.Epoch = max(now.UnixMilli(), newest.Epoch+1, s.Epoch+1)
-		s.Revision = 0
-	}
-	s.Revision++
+	s.Epoch = max(s.Epoch, newest.Epoch, now.UnixMilli())
+	s.Revision = max(s.Revision, newest.Revision) + 1
 }
 
 // save writes a state, reads it back and tells the engine, so that the caller is told what holds.
@@ -235,7 +276,7 @@ func (c *Controller) save(ctx context.Context, old state.Rev, s state.State) (st
 	if err != nil {
 		return s, fmt.Errorf("recess: %w: %w", ErrInvalidOrder, err)
 	}
-	_, err = c.backend.Save(ctx, old, data)
+	saved, err := c.backend.Save(ctx, old, data)
 	switch {
 	case errors.Is(err, state.ErrConflict):
 		winner, errLoad := c.load(ctx)
@@ -248,13 +289,17 @@ func (c *Controller) save(ctx context.Context, old state.Rev, s state.State) (st
 	case err != nil:
 		return s, fmt.Errorf("recess: %w: %w", ErrUnreachable, err)
 	}
-	// Some backends keep less than they were given (Django's file): what holds is what is read back.
+	// Some backends keep less than they were given (Django's file): what holds is what is read back. A look that fails
+	// changes nothing about what was saved.
 	kept, err := c.load(ctx)
 	if err != nil {
-		return s, fmt.Errorf("recess: the change was saved, but could not be read back: %w", err)
+		kept = loaded{doc: state.Doc{Rev: saved, Data: data}, state: s}
 	}
 	if c.engine != nil {
 		c.engine.apply(kept)
+	}
+	if kept.doc.Rev != saved {
+		return s, nil // somebody else has written since: theirs is not this change
 	}
 	return kept.state, nil
 }
@@ -262,17 +307,18 @@ func (c *Controller) save(ctx context.Context, old state.Rev, s state.State) (st
 // apply takes a state over from this process's own controller, without waiting for the follower.
 func (e *Engine) apply(l loaded) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	if l.broken != nil || e.regressed(l.doc, &l.state) {
 		return // somebody else wrote in the meantime: the follower will judge
 	}
 	e.writes++
 	e.seen = l.doc.Rev
 	e.accept(l.doc, l.state)
+	e.interrupt() // the follower may be waiting for a change from something else
 }
 
 func (e *Engine) newestSeen() state.State {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	return e.newest
 }

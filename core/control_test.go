@@ -132,6 +132,33 @@ func (l *late) Save(ctx context.Context, old state.Rev, data []byte) (state.Rev,
 	return l.Backend.Save(ctx, old, data)
 }
 
+// after is a backend on which somebody else writes after every save.
+type after struct {
+	state.Backend
+	meddle func()
+}
+
+func (a *after) Save(ctx context.Context, old state.Rev, data []byte) (state.Rev, error) {
+	rev, err := a.Backend.Save(ctx, old, data)
+	a.meddle()
+	return rev, err
+}
+
+// cut is a backend whose connection is cut while it answers its first save.
+type cut struct {
+	state.Backend
+	over bool
+}
+
+func (c *cut) Save(ctx context.Context, old state.Rev, data []byte) (state.Rev, error) {
+	rev, err := c.Backend.Save(ctx, old, data)
+	if !c.over {
+		c.over = true
+		return "", errors.New("connection reset")
+	}
+	return rev, err
+}
+
 func TestTheLoserIsShownTheWinnersState(t *testing.T) {
 	shared := memstate.New(memstate.Config{})
 	defer shared.Close()
@@ -166,29 +193,100 @@ func TestOffRepairsADocumentThatMakesNoSense(t *testing.T) {
 	}
 }
 
-func TestALostStoreIsStartedAnewByAChange(t *testing.T) {
+func TestOffRepairsAStoreThatWasLost(t *testing.T) {
+	for name, with := range map[string]func(*Engine, state.Backend) *Controller{
+		"from the engine's own process": func(e *Engine, _ state.Backend) *Controller { return e.Control(state.Actor{}) },
+		"from the command line":         func(_ *Engine, b state.Backend) *Controller { return NewController(b, state.Actor{}, NotForced) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newForgetful()
+				e := started(t, Config{Backend: b})
+				on(t, e, Opening{})
+				time.Sleep(time.Second)
+				b.forget()
+				time.Sleep(2 * DefaultPoll)
+				synctest.Wait()
+				if s := e.Situation(); s.Follower.Phase != Stale || !s.Active() {
+					t.Fatalf("a lost store: %+v", s)
+				}
+				change, err := with(e, b).Off(t.Context(), Ending{})
+				if err != nil || !change.Started {
+					t.Fatalf("%+v, %v", change, err)
+				}
+				time.Sleep(2 * DefaultPoll)
+				synctest.Wait()
+				if s := e.Situation(); s.Follower.Phase != Valid || s.Active() {
+					t.Errorf("after off: %+v", s)
+				}
+			})
+		})
+	}
+}
+
+func TestOffRepairsAStoreThatWasRolledBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newForgetful()
+		b := memstate.New(memstate.Config{})
 		e := started(t, Config{Backend: b})
-		on(t, e, Opening{})
-		before := e.Situation().Follower
-		b.forget()
+		cli := NewController(b, state.Actor{}, NotForced)
+		must(t)(cli.On(t.Context(), Opening{}))
+		backup, err := state.Read(t.Context(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			time.Sleep(time.Second)
+			must(t)(cli.Off(t.Context(), Ending{}))
+			must(t)(cli.On(t.Context(), Opening{}))
+		}
+		now, _ := state.Read(t.Context(), b)
+		if _, err := b.Save(t.Context(), now.Rev, backup.Data); err != nil {
+			t.Fatal(err)
+		}
 		time.Sleep(2 * DefaultPoll)
 		synctest.Wait()
-		if s := e.Situation(); s.Follower.Phase != Stale || !s.Active() {
-			t.Fatalf("a lost store: %+v", s)
+		if s := e.Situation(); s.Follower.Phase != Stale {
+			t.Fatalf("a rollback: %+v", s.Follower)
 		}
-		off(t, e)
-		after := e.Situation()
-		if after.Active() && after.Follower.Phase == Valid {
-			t.Errorf("%+v", after)
-		}
-		on(t, e, Opening{})
-		after = e.Situation()
-		if after.Follower.Phase != Valid || after.Follower.Epoch <= before.Epoch {
-			t.Errorf("before %+v, after %+v", before, after.Follower)
+		must(t)(cli.Off(t.Context(), Ending{}))
+		time.Sleep(2 * DefaultPoll)
+		synctest.Wait()
+		if s := e.Situation(); s.Follower.Phase != Valid || s.Active() {
+			t.Errorf("after off: %+v", s)
 		}
 	})
+}
+
+func TestOnlyAPlainOffReplacesADocument(t *testing.T) {
+	b := memstate.New(memstate.Config{})
+	defer b.Close()
+	if _, err := b.Save(t.Context(), state.None, []byte(`{"version":2,"windows":[]}`)); err != nil {
+		t.Fatal(err)
+	}
+	c := NewController(b, state.Actor{}, NotForced)
+	for _, o := range []Ending{{Scope: "eu"}, {Name: "deploy"}} {
+		if _, err := c.Off(t.Context(), o); !errors.Is(err, state.ErrInvalid) {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	if _, err := NewController(nil, state.Actor{}, NotForced).On(t.Context(), Opening{}); err == nil {
+		t.Error("a controller without a backend")
+	}
+}
+
+// TestANoOpIsInForceToo: another process has switched on, this one says the same again, and its requests must know.
+func TestANoOpIsInForceToo(t *testing.T) {
+	b := newScripted(state.Doc{}, nil)
+	e := started(t, Config{Backend: b})
+	b.mu.Lock()
+	b.doc = document(t, 5, 1, true) // and no watch tells
+	b.mu.Unlock()
+	if _, err := e.Control(state.Actor{}).On(t.Context(), Opening{}); err != nil {
+		t.Fatal(err)
+	}
+	if admit(e, new(asked)) {
+		t.Error("a request passed after On had returned")
+	}
 }
 
 // forgetful is a memory backend that can lose its document.
@@ -297,16 +395,49 @@ func TestDuringRestoresWhatWasThere(t *testing.T) {
 			t.Errorf("%+v", s.Windows)
 		}
 	})
-	t.Run("and updates back what it updated", func(t *testing.T) {
+	t.Run("beside another of its name", func(t *testing.T) {
 		c := controller(t)
-		must(t)(c.On(t.Context(), Opening{Name: "x", Reason: "before"}))
-		c.During(t.Context(), Opening{Name: "x", Reason: "inside"}, func(ctx context.Context) error {
-			must(t)(c.On(ctx, Opening{Scope: "api"}))
+		o := Opening{Name: "migrate"}
+		err := c.During(t.Context(), o, func(ctx context.Context) error {
+			if err := c.During(ctx, o, nop); err != nil {
+				t.Error(err)
+			}
+			if n := running(t, c); n != 1 {
+				t.Errorf("%d windows after the second of the name is over", n)
+			}
 			return nil
 		})
-		s, _ := c.State(t.Context())
-		if len(s.Windows) != 2 || s.Windows[0].Reason != "before" {
+		if err != nil || running(t, c) != 0 {
+			t.Errorf("%v, %d running", err, running(t, c))
+		}
+	})
+	t.Run("and what others did while it was saved", func(t *testing.T) {
+		shared := memstate.New(memstate.Config{})
+		defer shared.Close()
+		others := NewController(shared, state.Actor{Name: "bob"}, NotForced)
+		meddled := false
+		c := NewController(&after{Backend: shared, meddle: func() {
+			if !meddled {
+				meddled = true
+				others.On(context.Background(), Opening{Scope: "eu"})
+			}
+		}}, state.Actor{Name: "alice"}, NotForced)
+		if err := c.During(t.Context(), Opening{}, nop); err != nil {
+			t.Fatal(err)
+		}
+		if s, _ := others.State(t.Context()); len(s.Windows) != 1 || s.Windows[0].Scope != "eu" {
 			t.Errorf("%+v", s.Windows)
+		}
+	})
+	t.Run("when nobody can tell whether it was saved", func(t *testing.T) {
+		shared := memstate.New(memstate.Config{})
+		defer shared.Close()
+		c := NewController(&cut{Backend: shared}, state.Actor{}, NotForced)
+		if err := c.During(t.Context(), Opening{}, nop); !errors.Is(err, ErrUnreachable) {
+			t.Errorf("%v", err)
+		}
+		if running(t, c) != 0 {
+			t.Error("a window stays that nobody knows of")
 		}
 	})
 	t.Run("not at all while a mode is forced", func(t *testing.T) {

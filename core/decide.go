@@ -16,7 +16,7 @@ type inquiry struct {
 	rules   *rules
 	trace   *trace // nil unless somebody wants an explanation
 	asking  string // the callback being asked, for the log if it panics
-	reached bool   // the request has reached a marker that says force on
+	at      Marker // the marker that the request has reached already; zero in the middleware
 	reason  Reason // the allowance that hit, and its rule
 	rule    string
 
@@ -54,12 +54,18 @@ type verdict struct {
 //
 // The order is django-maintenance-mode's with additions (docs/concepts.md); a change needs a decision record.
 func (s *snapshot) decide(q *inquiry) verdict {
+	if s.cannotRefuse(q) {
+		// Something is planned or announced, no more: a route that is forced on refuses by itself (AdmitMarked).
+		if s.scoped {
+			q.asking = "Marker"
+			q.marker = q.at.Within(q.request.Marker())
+		}
+		return verdict{reason: ReasonOpen}
+	}
+
 	// 1. The route's own word. It is asked first and holds whatever the state says.
 	q.asking = "Marker"
-	q.marker = q.request.Marker()
-	if q.reached && q.marker.Force == NotForced {
-		q.marker.Force = ForcedOn
-	}
+	q.marker = q.at.Within(q.request.Marker())
 	switch q.marker.Force {
 	case ForcedOff:
 		q.hit(ReasonMarker, "force off")
@@ -86,6 +92,11 @@ func (s *snapshot) decide(q *inquiry) verdict {
 	// 12. No.
 	q.hit(ReasonWindow, w.ID)
 	return verdict{refuse: true, reason: ReasonWindow, window: w}
+}
+
+// cannotRefuse reports whether nothing that this request has to do with could refuse it. Explanations go the whole way.
+func (s *snapshot) cannotRefuse(q *inquiry) bool {
+	return len(s.running) == 0 && q.at.Force != ForcedOn && q.trace == nil
 }
 
 // allowed asks the allowances in their order. Each answers with the text of its rule, or "".
@@ -125,8 +136,8 @@ func (q *inquiry) below(mount *rule.Allow) string {
 	return text
 }
 
-// user asks the user rules in Django's order. The session ends first, and whoever was logged out is asked again: as
-// a rule the application then says "anonymous", whom AllowAnonymous may let in.
+// user asks the user rules in Django's order. The session ends first, and whoever was logged out counts as anonymous,
+// whom AllowAnonymous may let in. Who is not logged in is neither staff nor anything else.
 func (q *inquiry) user() string {
 	c := q.rules
 	if !c.users {
@@ -142,6 +153,8 @@ func (q *inquiry) user() string {
 		return "AllowAnonymous"
 	case c.policy.AllowAuthenticated && u.Authenticated:
 		return "AllowAuthenticated"
+	case !u.Authenticated:
+		return ""
 	case c.policy.AllowStaff && u.Staff:
 		return "AllowStaff"
 	case c.policy.AllowSuperuser && u.Superuser:
@@ -156,10 +169,12 @@ func (q *inquiry) user() string {
 }
 
 // logout ends the session and returns who is left: anonymous. A session that could not be ended lets nobody in, and
-// the engine logs why. An explanation tells what would happen and touches no session.
+// the engine logs why. An explanation, and a policy that only reports, touch no session.
 func (q *inquiry) logout() User {
 	if q.trace != nil {
 		q.trace.note("the session would be ended; the visitor counts as anonymous")
+	}
+	if q.trace != nil || q.rules.policy.ReportOnly {
 		return User{}
 	}
 	q.asking = "Hooks.Logout"

@@ -158,6 +158,22 @@ func TestUserRulesFollowDjango(t *testing.T) {
 	}
 }
 
+func TestWhoIsNotLoggedInIsNothingElse(t *testing.T) {
+	e := closedEngine(t, Policy{AllowStaff: true, AllowSuperuser: true, AllowRoles: []string{"ops"}})
+	claims := User{Staff: true, Superuser: true, Roles: []string{"ops"}}
+	if admit(e, &asked{user: func() User { return claims }}) {
+		t.Error("unverified claims opened the site")
+	}
+}
+
+func TestReportOnlyEndsNoSession(t *testing.T) {
+	e := closedEngine(t, Policy{ReportOnly: true, Logout: Logout{Authenticated: true}})
+	a := &asked{user: func() User { return User{Authenticated: true} }}
+	if !admit(e, a) || a.loggedOut != 0 {
+		t.Errorf("logged out %d times", a.loggedOut)
+	}
+}
+
 func TestLogoutRunsBeforeOtherAllowances(t *testing.T) {
 	e := closedEngine(t, Policy{Logout: Logout{Authenticated: true}, AllowPaths: []string{"/open"}})
 	a := &asked{path: "/open", user: func() User { return User{Authenticated: true} }}
@@ -263,19 +279,47 @@ func TestForcedModes(t *testing.T) {
 
 func TestARouteForcedOnIsClosedWhileNothingRuns(t *testing.T) {
 	e := started(t, Config{})
-	a := &asked{marker: Marker{Force: ForcedOn}}
-	if e.AdmitForced(a) || a.answered == nil || a.answered.Status != 503 {
+	forced := Marker{Force: ForcedOn}
+	a := &asked{marker: forced}
+	if e.AdmitMarked(a, forced) || a.answered == nil || a.answered.Status != 503 {
 		t.Error("it is open")
 	}
-	if !e.AdmitForced(&asked{marker: Marker{Force: ForcedOff}}) {
+	if !e.AdmitMarked(&asked{marker: Marker{Force: ForcedOff}}, forced) {
 		t.Error("an inner marker that says off is overruled")
 	}
-	if a := new(asked); e.AdmitForced(a) || a.answered == nil {
+	if a := new(asked); e.AdmitMarked(a, forced) || a.answered == nil {
 		t.Error("a route of which nothing is known is open")
 	}
 	reporting := started(t, Config{Policy: Policy{ReportOnly: true}})
-	if !reporting.AdmitForced(&asked{marker: Marker{Force: ForcedOn}}) {
+	if !reporting.AdmitMarked(&asked{marker: forced}, forced) {
 		t.Error("a policy that only reports refuses")
+	}
+}
+
+func TestAScopeMarkerThatTheLookUpMissesDecidesItself(t *testing.T) {
+	e := started(t, Config{Policy: Policy{AllowPaths: []string{"/open"}}})
+	checkout := Marker{Scopes: []string{"checkout"}}
+	if !e.AdmitMarked(new(asked), checkout) {
+		t.Error("closed while nothing runs")
+	}
+	on(t, e, Opening{Scope: "checkout"})
+	for name, c := range map[string]struct {
+		asked  asked
+		marker Marker
+		admit  bool
+	}{
+		"a route of the scope":        {asked{}, checkout, false},
+		"a route of another scope":    {asked{}, Marker{Scopes: []string{"api"}}, true},
+		"a route that is let in":      {asked{path: "/open"}, checkout, true},
+		"a route that is forced off":  {asked{marker: Marker{Force: ForcedOff}}, checkout, true},
+		"a route of an unknown scope": {asked{}, e.EveryScope(errors.New("?")), false},
+	} {
+		if admitted := e.AdmitMarked(&c.asked, c.marker); admitted != c.admit || (c.asked.answered == nil) != c.admit {
+			t.Errorf("%s: admitted is %v", name, admitted)
+		}
+	}
+	if n := e.Counts(); n.Allowed != 0 || n.Refused != 2 {
+		t.Errorf("%+v", n)
 	}
 }
 

@@ -74,7 +74,8 @@ type Maintenance struct {
 	// Mode and Scope are the window's.
 	Mode  state.Mode
 	Scope string
-	// Message is the operator's word to visitors in the default language; Messages has all of them, by language tag.
+	// Message is the operator's word to visitors in the default language; Messages has all of them, by language tag. The
+	// map is shared between requests: it must not be written to.
 	Message  string
 	Messages map[string]string
 	// StartsAt and EndsAt are the window's instants; zero when not known.

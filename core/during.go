@@ -22,40 +22,56 @@ const (
 // context is cancelled, and in nested use. What others changed in the meantime is theirs and stays: During takes back
 // only the window that it opened. It is django-maintenance-mode's context manager and decorator.
 //
-// The window is a hold of its own, beside whatever runs already; an empty Name is filled in.
+// The window is a hold of its own, beside whatever runs already, also beside another of its name: two processes that
+// run the same migration each have one. An empty Name is filled in where the backend can keep names.
 func (c *Controller) During(ctx context.Context, o Opening, fn func(context.Context) error) error {
+	o.Start, o.End = utc(o.Start), utc(o.End)
+	named := o.window()
 	if o.Name == "" {
-		o.Name = "during-" + strings.ToLower(rand.Text()[:10])
+		named.Name = "during-" + strings.ToLower(rand.Text()[:10])
 	}
-	return c.during(ctx, "during", o.Reason, o.apply, fn)
+	begin := order{action: "during", reason: o.Reason, do: o.hold(named)}
+	change, err := c.retry(ctx, begin)
+	if o.Name == "" && errors.Is(err, state.ErrInexpressible) {
+		begin.do = o.hold(o.window())
+		change, err = c.retry(ctx, begin)
+	}
+	return c.during(ctx, begin, change, err, fn)
 }
 
 // DuringOff runs fn while nothing is open that the Ending names, and then puts back the windows that it ended.
 func (c *Controller) DuringOff(ctx context.Context, o Ending, fn func(context.Context) error) error {
-	return c.during(ctx, "during off", o.Reason, o.apply, fn)
+	begin := order{action: "during off", reason: o.Reason, do: o.apply}
+	change, err := c.retry(ctx, begin)
+	return c.during(ctx, begin, change, err, fn)
 }
 
-func (c *Controller) during(ctx context.Context, action, reason string, do edit, fn func(context.Context) error) (err error) {
-	change, err := c.retry(ctx, action, reason, do)
-	if err != nil {
-		return err
+// during runs fn after a change was made, or failed, and takes the change back. A change that failed because the backend
+// could not be reached may have been saved all the same, so it is taken back too.
+func (c *Controller) during(ctx context.Context, begun order, change Change, failed error, fn func(context.Context) error) (err error) {
+	if failed != nil && !errors.Is(failed, ErrUnreachable) {
+		return failed
 	}
 	if change.Changed() {
 		defer func() {
 			back, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreTimeout)
 			defer cancel()
-			if _, errBack := c.retry(back, action+" (over)", reason, restoring(change)); errBack != nil {
+			end := order{action: begun.action + " (over)", reason: begun.reason, do: restoring(change)}
+			if _, errBack := c.retry(back, end); errBack != nil {
 				err = errors.Join(err, fmt.Errorf("recess: what was there before could not be restored: %w", errBack))
 			}
 		}()
+	}
+	if failed != nil {
+		return failed
 	}
 	return fn(ctx)
 }
 
 // retry repeats a change that needs no look at what others did.
-func (c *Controller) retry(ctx context.Context, action, reason string, do edit) (change Change, err error) {
+func (c *Controller) retry(ctx context.Context, o order) (change Change, err error) {
 	for range restoreAttempts {
-		change, err = c.change(ctx, action, reason, do)
+		change, err = c.change(ctx, o)
 		if !errors.Is(err, state.ErrConflict) {
 			return change, err
 		}
@@ -73,12 +89,6 @@ func restoring(did Change) edit {
 		windows := live(s.Windows, now)
 		for _, w := range did.Opened {
 			windows = slices.DeleteFunc(windows, func(there state.Window) bool { return there.ID == w.ID })
-		}
-		for _, w := range did.Updated {
-			before := slices.IndexFunc(did.Before.Windows, sameID(w))
-			if i := slices.IndexFunc(windows, sameID(w)); i >= 0 && before >= 0 && identical(windows[i], w) {
-				windows[i] = did.Before.Windows[before]
-			}
 		}
 		for _, w := range live(did.Ended, now) {
 			if !slices.ContainsFunc(windows, sameID(w)) {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,10 +66,15 @@ type Engine struct {
 	newest      state.State // the newest numbered document seen, without its windows
 	follower    FollowerStatus
 	timer       *time.Timer
+	interrupt   context.CancelFunc // ends the follower's look that is under way
 	subscribers map[*subscriber]bool
-	reported    map[string]bool
 	marked      map[string]bool // scopes that routes are marked with
+	afterwards  []func()        // what is to be said and written once the lock is released
+	unsaved     *state.Doc      // what the snapshot file does not have yet
 	ended       bool
+
+	saving   sync.Mutex // one writer of the snapshot file at a time; taken before mu
+	reported sync.Map   // the kinds of what is logged once
 }
 
 // New checks the configuration, starts to follow the backend and waits for the first state, at most StartWait. It
@@ -92,13 +99,16 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	if c.StartWait < 0 {
 		faults = append(faults, fmt.Errorf("recess: Config.StartWait is %s, it cannot be negative", c.StartWait))
 	}
+	if err := checkSnapshotFile(c.SnapshotFile); err != nil {
+		faults = append(faults, err)
+	}
 	rules, err := compile(c.Policy)
 	if err := errors.Join(append(faults, err)...); err != nil {
 		return nil, err
 	}
 	e := &Engine{
 		config: c, rules: rules, log: c.Logger.With("component", "recess"), inflight: newInflight(),
-		known: make(chan struct{}), seen: state.Unseen, subscribers: make(map[*subscriber]bool), reported: make(map[string]bool), marked: make(map[string]bool),
+		known: make(chan struct{}), seen: state.Unseen, subscribers: make(map[*subscriber]bool), marked: make(map[string]bool), interrupt: func() {},
 	}
 	e.follower = FollowerStatus{Phase: Initializing, Since: e.now(), Poll: c.Poll}
 	e.idle = &snapshot{engine: e, rules: rules}
@@ -108,6 +118,19 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	}
 	e.start(ctx)
 	return e, nil
+}
+
+func checkSnapshotFile(path string) error {
+	if path == "" {
+		return nil
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("recess: Config.SnapshotFile: %s is a directory: name a file in it", path)
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return fmt.Errorf("recess: Config.SnapshotFile: %s: the directory %s does not exist: create it first", path, filepath.Dir(path))
+	}
+	return nil
 }
 
 func defaultInstance() string {
@@ -124,7 +147,7 @@ func (e *Engine) start(ctx context.Context) {
 	if e.config.Policy.Force != NotForced {
 		e.stop = func() {}
 		e.mu.Lock()
-		defer e.mu.Unlock()
+		defer e.unlock()
 		e.adopt(standIn(forcedID, e.config.Policy.Force == ForcedOn))
 		e.setFollower(Valid, nil)
 		return
@@ -140,7 +163,7 @@ func (e *Engine) start(ctx context.Context) {
 	case <-ctx.Done():
 	}
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	if !e.haveState {
 		e.startUnknown()
 	}
@@ -152,14 +175,17 @@ func (e *Engine) startUnknown() {
 		e.adopt(saved)
 		e.newest = numbersOf(saved)
 		e.setFollower(Stale, e.follower.lastError)
-		e.log.Warn("the state backend did not answer: starting on the last state saved to disk",
-			"file", e.config.SnapshotFile, "revision", saved.Revision)
+		e.later(func() {
+			e.log.Warn("the state backend did not answer: starting on the last state saved to disk",
+				"file", e.config.SnapshotFile, "revision", saved.Revision)
+		})
 		return
 	}
 	closed := e.config.Policy.Fallback == FallbackClosed
 	e.adopt(standIn(fallbackID, closed))
 	e.haveState = false
-	e.log.Warn("the state is not known: starting on the fallback", "closed", closed, "error", e.follower.LastError)
+	why := cmp.Or(e.follower.LastError, "the backend has not answered yet")
+	e.later(func() { e.log.Warn("the state is not known: starting on the fallback", "closed", closed, "error", why) })
 }
 
 // standIn is a state that stands in no document.
@@ -183,9 +209,29 @@ func (e *Engine) Close() error {
 		s.cancel()
 	}
 	clear(e.subscribers)
-	e.mu.Unlock()
+	e.unlock()
 	e.stopped.Wait()
 	return nil
+}
+
+// later has something done once the lock is released: a log handler or a disk may be slow, or ask the engine. The lock
+// is held.
+func (e *Engine) later(do func()) { e.afterwards = append(e.afterwards, do) }
+
+// unlock releases the lock and does what was put off.
+func (e *Engine) unlock() {
+	afterwards := e.afterwards
+	e.afterwards = nil
+	e.mu.Unlock()
+	for _, do := range afterwards {
+		do()
+	}
+}
+
+// first reports whether this kind is named for the first time.
+func (e *Engine) first(kind string) bool {
+	_, known := e.reported.LoadOrStore(kind, true)
+	return !known
 }
 
 // now is the engine's only look at the clock; it is never on the path of a request.
@@ -202,10 +248,9 @@ func (e *Engine) rebuild(now time.Time) {
 	before := e.snap.Load()
 	snap, err := e.compileSnapshot(&e.current, now)
 	if err != nil {
-		e.reportOnceLocked("Template", err)
+		e.later(func() { e.reportOnce("Template", err) })
 	}
 	e.snap.Store(snap)
-	e.warnUnknownScopes(snap)
 	e.arm(now)
 	if before != nil || snap != nil {
 		e.publish()
@@ -215,7 +260,7 @@ func (e *Engine) rebuild(now time.Time) {
 // tick runs at the boundaries of windows, and once a second while the prepared answers count down.
 func (e *Engine) tick() {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	if e.ended {
 		return
 	}
@@ -231,31 +276,37 @@ func (e *Engine) tick() {
 	e.arm(now)
 }
 
-// arm sets the timer to the next instant at which the snapshot must change. Wall clocks are set now and then, so a
-// window that is yet to begin or end is looked at once per poll interval at least.
+// arm sets the timer to the next instant at which the snapshot must change. Wall clocks are set now and then, forwards
+// and back, so as long as any window has a start or an end it is looked at once per poll interval at least.
 func (e *Engine) arm(now time.Time) {
 	if e.ended {
 		return
 	}
-	next := e.current.NextBoundary(now)
-	if next.IsZero() {
+	timed := func(w state.Window) bool { return !w.Start.IsZero() || !w.End.IsZero() }
+	if !slices.ContainsFunc(e.current.Windows, timed) {
 		e.timer.Stop()
 		return
 	}
-	wait := min(next.Sub(now), e.config.Poll)
-	if snap := e.snap.Load(); snap != nil {
+	wait := e.config.Poll
+	if next := e.current.NextBoundary(now); !next.IsZero() {
+		wait = min(wait, next.Sub(now))
+	}
+	if snap := e.snap.Load(); snap != nil && e.rules.retryAfter > 0 {
 		for _, w := range snap.running {
-			if left := w.End.Sub(now); !w.End.IsZero() && e.rules.retryAfter > 0 {
-				// Retry-After is in whole seconds: change it when the second changes.
-				second := left % time.Second
-				if second <= 0 {
-					second = time.Second
-				}
-				wait = min(wait, second)
+			if !w.End.IsZero() {
+				wait = min(wait, untilNextSecond(w.End.Sub(now)))
 			}
 		}
 	}
 	e.timer.Reset(max(wait, time.Millisecond))
+}
+
+// untilNextSecond is when a countdown in whole seconds changes.
+func untilNextSecond(left time.Duration) time.Duration {
+	if second := left % time.Second; second > 0 {
+		return second
+	}
+	return time.Second
 }
 
 // Counts returns what the engine has counted. The in-flight count is zero only if no request that began before the
@@ -268,31 +319,23 @@ func (e *Engine) Instance() string { return e.config.Instance }
 // reportOnce logs what went wrong in a callback of the application, once per kind: at a thousand requests a second
 // the second line says nothing new.
 func (e *Engine) reportOnce(kind string, what any) {
+	if e.first("callback " + kind) {
+		e.log.Error("a callback failed; requests that need it are refused with the plain answer (logged once per kind)",
+			"callback", kind, "error", fmt.Sprint(what))
+	}
+}
+
+// warnUnknownScope says once that a window is for a scope that this application does not define: it may belong to
+// another service that follows the same state, or be a typing error that leaves the site open. It is asked by the first
+// request that meets the window, when the routes and their markers are there.
+func (e *Engine) warnUnknownScope(w *window) {
+	if w.known.Swap(true) {
+		return
+	}
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.reportOnceLocked(kind, what)
-}
-
-func (e *Engine) reportOnceLocked(kind string, what any) {
-	if e.reported[kind] {
-		return
-	}
-	e.reported[kind] = true
-	e.log.Error("a callback failed; requests that need it are refused with the plain answer (logged once per kind)",
-		"callback", kind, "error", fmt.Sprint(what))
-}
-
-// warnUnknownScopes says once that a window is for a scope that this application does not define: it may belong to
-// another service that follows the same state, or be a typing error that leaves the site open. The lock is held.
-func (e *Engine) warnUnknownScopes(snap *snapshot) {
-	if snap == nil {
-		return
-	}
-	for _, w := range snap.running {
-		if w.Scope == "" || w.scope != nil || e.marked[w.Scope] || e.reported["scope "+w.Scope] {
-			continue
-		}
-		e.reported["scope "+w.Scope] = true
+	marked := e.marked[w.Scope]
+	e.mu.Unlock()
+	if !marked && e.first("scope "+w.Scope) {
 		e.log.Warn("a window runs for a scope that neither Policy.Scopes nor a marker defines: it refuses nothing here",
 			"scope", w.Scope, "window", w.ID)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -265,6 +266,7 @@ func TestTheSnapshotFileBridgesAStartWithoutBackend(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "snapshot.json")
 	first := started(t, Config{SnapshotFile: file})
 	on(t, first, Opening{Messages: map[string]string{"": "back soon"}})
+	first.Close() // the follower may have been first, and is writing
 	if _, err := os.Stat(file); err != nil {
 		t.Fatal(err)
 	}
@@ -413,6 +415,131 @@ func TestSubscribersHearOfEveryTurn(t *testing.T) {
 			t.Errorf("heard %q", got)
 		}
 	})
+}
+
+// TestARefusedDocumentStaysRefused: a cut connection in between must not make it valid.
+func TestARefusedDocumentStaysRefused(t *testing.T) {
+	for name, bad := range map[string]state.Doc{"nonsense": {Rev: "x", Data: []byte("{")}, "older": document(t, 1, 1, false), "gone": {}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newScripted(document(t, 5, 7, true), nil)
+				e := started(t, Config{Backend: b})
+				for _, err := range []error{nil, errors.New("connection reset"), nil} {
+					b.say(bad, err)
+					time.Sleep(3 * DefaultPoll)
+					synctest.Wait()
+				}
+				if s := e.Situation(); s.Follower.Phase != Stale || !s.Active() {
+					t.Errorf("%+v", s.Follower)
+				}
+			})
+		})
+	}
+}
+
+// TestALogHandlerMayAskTheEngine: nothing is logged, and nothing written to disk, while the lock is held.
+func TestALogHandlerMayAskTheEngine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var e *Engine
+		log := slog.New(curious{func() {
+			if e != nil {
+				e.Situation()
+			}
+		}})
+		b := newScripted(document(t, 5, 7, true), nil)
+		e = started(t, Config{Backend: b, Logger: log})
+		b.say(state.Doc{Rev: "x", Data: []byte("{")}, nil)
+		time.Sleep(2 * DefaultPoll)
+		b.say(document(t, 5, 8, true), nil)
+		time.Sleep(2 * DefaultPoll)
+		synctest.Wait()
+		if s := e.Situation(); s.Follower.Phase != Valid {
+			t.Errorf("%+v", s.Follower)
+		}
+	})
+}
+
+type curious struct{ ask func() }
+
+func (c curious) Enabled(context.Context, slog.Level) bool  { return true }
+func (c curious) Handle(context.Context, slog.Record) error { c.ask(); return nil }
+func (c curious) WithAttrs([]slog.Attr) slog.Handler        { return c }
+func (c curious) WithGroup(string) slog.Handler             { return c }
+
+// TestAWindowIsNotForgottenWhenTheClockWasFast: an instance that starts with a fast clock takes a planned window for
+// over; when the clock is put right it must look again.
+func TestAWindowIsNotForgottenWhenTheClockWasFast(t *testing.T) {
+	e := started(t, Config{})
+	start := time.Now().Add(time.Hour)
+	if _, err := e.Control(state.Actor{}).Schedule(t.Context(), Opening{Start: start, End: start.Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	e.mu.Lock()
+	defer e.unlock()
+	e.rebuild(start.Add(3 * time.Hour))
+	if e.snap.Load() != nil {
+		t.Error("a window that is over still counts")
+	}
+	if !e.timer.Stop() {
+		t.Error("nothing looks at the clock again")
+	}
+	e.arm(time.Now())
+}
+
+func TestTheSnapshotFileFollowsARemoval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "snapshot.json")
+		b := newScripted(document(t, 0, 0, true), nil)
+		started(t, Config{Backend: b, SnapshotFile: file})
+		synctest.Wait()
+		if _, err := os.Stat(file); err != nil {
+			t.Error(err)
+		}
+		b.say(state.Doc{}, nil)
+		time.Sleep(DefaultPoll)
+		synctest.Wait()
+		if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("a switch that was removed is still saved: %v", err)
+		}
+	})
+}
+
+func TestASnapshotFileThatCannotBeIsRefusedAtTheStart(t *testing.T) {
+	for _, file := range []string{t.TempDir(), filepath.Join(t.TempDir(), "nowhere", "x")} {
+		if _, err := New(t.Context(), Config{Backend: memstate.New(memstate.Config{}), SnapshotFile: file}); err == nil {
+			t.Errorf("%s is taken", file)
+		}
+	}
+}
+
+func TestAPlanAsksNothingOfRequests(t *testing.T) {
+	e := started(t, Config{})
+	start := time.Now().Add(time.Hour)
+	schedule := func(o Opening) {
+		o.Start, o.End = start, start.Add(time.Hour)
+		if _, err := e.Control(state.Actor{}).Schedule(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	schedule(Opening{})
+	a := &asked{findMarker: func() Marker { panic("asked") }}
+	if !admit(e, a) || a.attached == nil || !a.attached.Planned {
+		t.Errorf("%+v", a.attached)
+	}
+	schedule(Opening{Scope: "api"})
+	if !admit(e, a) {
+		t.Error("a panic refuses although nothing runs")
+	}
+}
+
+func TestAReadOnlySiteSaysSoBesideAnAnnouncement(t *testing.T) {
+	e := started(t, Config{})
+	on(t, e, Opening{Mode: state.ReadOnly})
+	on(t, e, Opening{Mode: state.Announce, Name: "news"})
+	a := new(asked)
+	if !admit(e, a) || !a.attached.Active || a.sent.Get(page.HeaderName) != "announce" {
+		t.Errorf("%+v, %v", a.attached, a.sent)
+	}
 }
 
 func TestASubscriberMayCancelItself(t *testing.T) {

@@ -22,6 +22,7 @@ type asked struct {
 	header             map[string]string
 	peer               string
 	marker             Marker
+	findMarker         func() Marker
 	user               func() User
 	logout             func() error
 	respond            func(Decision) error
@@ -41,11 +42,17 @@ func (a *asked) Method() string {
 
 func (a *asked) Host() string               { return a.host }
 func (a *asked) Header(name string) string  { return a.header[name] }
-func (a *asked) Marker() Marker             { return a.marker }
 func (a *asked) Responds() bool             { return a.respond != nil }
 func (a *asked) Respond(d Decision) error   { return a.respond(d) }
 func (a *asked) Attach(m *Maintenance)      { a.attached = m }
 func (a *asked) Answer(answer *page.Answer) { a.answered = answer }
+
+func (a *asked) Marker() Marker {
+	if a.findMarker != nil {
+		return a.findMarker()
+	}
+	return a.marker
+}
 
 func (a *asked) Path() string {
 	if a.path == "" {

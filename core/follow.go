@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"time"
@@ -66,12 +67,14 @@ func (e *Engine) look(ctx context.Context) (time.Duration, error) {
 	asking, cancel := context.WithTimeout(ctx, interval)
 	defer cancel()
 	began := time.Now()
-	since, writes := e.lookedAt()
+	since, writes := e.lookingAt(cancel)
 
 	doc, wait, err := e.config.Backend.Next(asking, since)
 	switch {
 	case ctx.Err() != nil:
 		return 0, ctx.Err()
+	case err != nil && errors.Is(asking.Err(), context.Canceled):
+		return 0, nil // this process has written: look at what is there now
 	case errors.Is(err, state.ErrUnchanged):
 		e.confirm()
 		if asking.Err() != nil {
@@ -89,10 +92,12 @@ func (e *Engine) look(ctx context.Context) (time.Duration, error) {
 	return 0, nil
 }
 
-// lookedAt returns the revision that the backend is to differ from, and how often this process has written.
-func (e *Engine) lookedAt() (state.Rev, uint64) {
+// lookingAt returns the revision that the backend is to differ from, and how often this process has written. A write
+// from now on interrupts the look.
+func (e *Engine) lookingAt(interrupt context.CancelFunc) (state.Rev, uint64) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
+	e.interrupt = interrupt
 	return e.seen, e.writes
 }
 
@@ -101,7 +106,7 @@ func (e *Engine) lookedAt() (state.Rev, uint64) {
 func (e *Engine) observe(doc state.Doc, writes uint64) {
 	s, err := decodeDoc(doc)
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	if e.writes != writes {
 		e.seen = state.Unseen
 		return
@@ -168,7 +173,7 @@ func numbersOf(s state.State) state.State {
 // confirm takes down that the backend answered and has nothing new. A document that was refused stays refused.
 func (e *Engine) confirm() {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	if e.follower.refused() {
 		return
 	}
@@ -182,7 +187,10 @@ func (f *FollowerStatus) refused() bool {
 
 func (e *Engine) fail(err error) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
+	if e.follower.refused() {
+		e.seen = state.Unseen // what was refused is to be judged again, and not forgotten over this
+	}
 	e.failLocked(err)
 }
 
@@ -192,7 +200,11 @@ func (e *Engine) failLocked(err error) {
 		phase = Failed
 	}
 	if e.follower.LastError != err.Error() || e.follower.Phase == Valid {
-		e.log.Warn("the last known state is kept", "phase", string(phase), "error", err)
+		kept := "the last known state is kept"
+		if !e.haveState {
+			kept = "no state is known"
+		}
+		e.later(func() { e.log.Warn(kept, "phase", string(phase), "error", err) })
 	}
 	e.setFollower(phase, err)
 	if errors.Is(err, state.ErrInvalid) {
@@ -206,7 +218,7 @@ func (e *Engine) setFollower(phase FollowerPhase, err error) {
 	if before != phase {
 		e.follower.Since = e.now()
 		if phase == Valid && before == Stale {
-			e.log.Info("the state is followed again")
+			e.later(func() { e.log.Info("the state is followed again") })
 		}
 	}
 	e.follower.Phase, e.follower.lastError = phase, err
@@ -248,13 +260,36 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// saveSnapshot keeps a copy of an applied document on disk. A disk that is full or read-only changes nothing else.
+// saveSnapshot has a copy of an applied document kept on disk, once the lock is released. The lock is held.
 func (e *Engine) saveSnapshot(doc state.Doc) {
-	if e.config.SnapshotFile == "" || doc.Rev == state.None {
+	if e.config.SnapshotFile == "" {
 		return
 	}
-	if err := atomicfile.Write(e.config.SnapshotFile, doc.Data); err != nil && !e.reported["snapshot"] {
-		e.reported["snapshot"] = true
+	e.unsaved = &doc
+	e.later(e.writeSnapshot)
+}
+
+// writeSnapshot writes the newest document that is not saved yet, or removes the file if there is none any more. A disk
+// that is full or read-only changes nothing else.
+func (e *Engine) writeSnapshot() {
+	e.saving.Lock()
+	defer e.saving.Unlock()
+	e.mu.Lock()
+	doc := e.unsaved
+	e.unsaved = nil
+	e.mu.Unlock()
+	if doc == nil {
+		return
+	}
+	var err error
+	if doc.Rev == state.None {
+		if err = os.Remove(e.config.SnapshotFile); errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+	} else {
+		err = atomicfile.Write(e.config.SnapshotFile, doc.Data)
+	}
+	if err != nil && e.first("snapshot file") {
 		e.log.Warn("the state could not be saved to disk (logged once)", "file", e.config.SnapshotFile, "error", err)
 	}
 }
@@ -269,7 +304,9 @@ func (e *Engine) loadSnapshot() (state.State, bool) {
 	}
 	s, err := state.Decode(data)
 	if err != nil {
-		e.log.Warn("the state saved to disk makes no sense", "file", e.config.SnapshotFile, "error", err)
+		e.later(func() {
+			e.log.Warn("the state saved to disk makes no sense", "file", e.config.SnapshotFile, "error", err)
+		})
 	}
 	return s, err == nil
 }

@@ -5,6 +5,9 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
+
+	"github.com/recess-go/recess/core/state"
 )
 
 // statusKeys are the attribute names under which loggers write a response's status.
@@ -14,7 +17,8 @@ var statusKeys = map[string]bool{
 }
 
 // LogFilter returns a handler that leaves expected refusals out of a log: records that carry the refusal's status code
-// while a window refuses something. A record whose context says that the visitor was let in is kept: its 503 is a real
+// while a window closes the whole site. While only a part of it is closed, or only writing, nothing is left out: a 503
+// may then be a real one, and a record does not say. A record whose context says that the visitor was let in is kept: its 503 is a real
 // one. It is django-maintenance-mode's RequireNotMaintenanceMode503 for log/slog.
 func (e *Engine) LogFilter(next slog.Handler) slog.Handler { return &logFilter{next, e, false} }
 
@@ -29,7 +33,7 @@ func (f *logFilter) Enabled(ctx context.Context, level slog.Level) bool {
 }
 
 func (f *logFilter) Handle(ctx context.Context, r slog.Record) error {
-	if f.engine.refusing() && f.isRefusal(r) {
+	if f.engine.closedWhole() && f.isRefusal(r) {
 		if m := FromContext(ctx); m == nil || !m.Allowed {
 			return nil
 		}
@@ -81,8 +85,10 @@ func (e *Engine) isRefusalStatus(a slog.Attr) bool {
 	return false
 }
 
-// refusing reports whether some window refuses something now.
-func (e *Engine) refusing() bool {
+// closedWhole reports whether some window closes the whole site now.
+func (e *Engine) closedWhole() bool {
 	snap := e.snap.Load()
-	return snap != nil && len(snap.running) > 0
+	return snap != nil && slices.ContainsFunc(snap.running, func(w *window) bool {
+		return w.Scope == "" && w.Mode != state.ReadOnly
+	})
 }

@@ -8,13 +8,14 @@ import (
 )
 
 // Within returns what a route says that stands within m and carries inner: the inner force counts, and the route
-// belongs to the scopes of both. It allocates only where both have scopes.
+// belongs to the scopes of both. It allocates only where each has scopes that the other has not.
 func (m Marker) Within(inner Marker) Marker {
 	inner.Force = cmp.Or(inner.Force, m.Force)
+	missing := func(scope string) bool { return !slices.Contains(inner.Scopes, scope) }
 	switch {
 	case len(inner.Scopes) == 0:
 		inner.Scopes = m.Scopes
-	case len(m.Scopes) > 0:
+	case slices.ContainsFunc(m.Scopes, missing):
 		inner.Scopes = slices.Concat(m.Scopes, inner.Scopes)
 	}
 	return inner
@@ -31,7 +32,7 @@ func (e *Engine) ScopeMarker(name string) Marker {
 		return e.EveryScope(err)
 	}
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	e.marked[name] = true
 	return Marker{Scopes: []string{name}}
 }

@@ -65,6 +65,17 @@ func (o Opening) apply(s *state.State, now time.Time) (Change, error) {
 	return Change{Opened: []state.Window{w}}, nil
 }
 
+// hold is the edit of [Controller].During: always a window of its own, also beside one of its name.
+func (o Opening) hold(w state.Window) edit {
+	return func(s *state.State, now time.Time) (Change, error) {
+		if err := o.check(now); err != nil {
+			return Change{}, err
+		}
+		s.Windows = append(live(s.Windows, now), w)
+		return Change{Opened: []state.Window{w}}, nil
+	}
+}
+
 // schedule is the edit of [Controller].Schedule.
 func (o Opening) schedule(s *state.State, now time.Time) (Change, error) {
 	o.Start, o.End = utc(o.Start), utc(o.End)

@@ -41,7 +41,8 @@ type Policy struct {
 	// AllowPaths lets requests in by path: "/a" is that path alone, "/a/**" that path and all below, "*" stays
 	// within one segment, "~re" is a regular expression anchored at the start. By case. [IGNORE_URLS]
 	AllowPaths []string
-	// AllowHosts lets requests in by host: exact names, or "*.example.com" for all names below.
+	// AllowHosts lets requests in by host: exact names, or "*.example.com" for all names below. The host is what the
+	// client says, unless a proxy in front checks it: whoever knows the name can ask for it.
 	AllowHosts []string
 	// AllowHeaders lets requests in that carry a secret, by header name. A secret has at least 16 bytes and is
 	// compared in constant time.
@@ -72,7 +73,8 @@ type Policy struct {
 	ResponseType     page.Type
 	ResponseTypeFunc func(Request) page.Type
 	// Redirect answers with 302 to this URL instead, except to clients that ask for JSON: an absolute URL, or a path of
-	// this site, which is then let in by itself. [REDIRECT_URL]
+	// this site, which is then let in by itself. A request for the target that is refused all the same gets the page,
+	// not a redirect to where it is. [REDIRECT_URL]
 	Redirect string
 	// Template is a file, or a directory of files 503.html and 503.<language>.html, for html/template. [TEMPLATE]
 	Template string

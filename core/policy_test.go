@@ -91,8 +91,7 @@ func TestRedirectsLeadToAPageThatIsOpen(t *testing.T) {
 		{"/down", asked{path: "/down/"}, true},
 		{"/down", asked{path: "/d%6fwn"}, true},
 		{"/down", asked{path: "/downtown"}, true},
-		{"https://status.example/now", asked{host: "status.example", path: "/now"}, false},
-		{"https://status.example", asked{host: "STATUS.example:443", path: "/"}, false},
+		{"https://status.example/now", asked{host: "status.example", path: "/now"}, true}, // anybody can say so
 		{"https://status.example/now", asked{host: "www.example", path: "/now"}, true},
 	} {
 		e := closedEngine(t, Policy{Redirect: c.redirect})
@@ -107,6 +106,22 @@ func TestRedirectsLeadToAPageThatIsOpen(t *testing.T) {
 	}
 	if api.answer.Status != 503 {
 		t.Errorf("a client that asks for JSON gets %d", api.answer.Status)
+	}
+}
+
+func TestARedirectNeverLeadsToItself(t *testing.T) {
+	for redirect, a := range map[string]*asked{
+		"/down":                   {path: "/down", marker: Marker{Force: ForcedOn}},
+		"https://www.example/":    {host: "www.example"},
+		"https://www.example/now": {host: "WWW.example:443", path: "/now"},
+	} {
+		e := closedEngine(t, Policy{Redirect: redirect})
+		if admit(e, a) || a.answered.Status != 503 || header(a.answered, "Location") != "" {
+			t.Errorf("%s: %+v", redirect, a.answered)
+		}
+		if other := (&asked{path: "/shop"}); admit(e, other) || other.answered.Status != 302 {
+			t.Errorf("%s: another page: %+v", redirect, other.answered)
+		}
 	}
 }
 
@@ -143,7 +158,12 @@ func TestTheLogFilterLeavesExpectedRefusalsOut(t *testing.T) {
 	if line(t.Context(), "status", 503) != 1 {
 		t.Error("a real 503 is lost while the site is open")
 	}
-	on(t, e, Opening{})
+	on(t, e, Opening{Scope: "api"})
+	on(t, e, Opening{Mode: "readonly", Name: "writes"})
+	if line(t.Context(), "status", 503) != 1 {
+		t.Error("a 503 that may be real is lost")
+	}
+	on(t, e, Opening{Name: "all"})
 	for name, attrs := range map[string][]any{
 		"a plain attribute": {"status", 503},
 		"one in a group":    {slog.Group("response", "status_code", 503)},

@@ -10,7 +10,7 @@ import (
 //
 // The engine asks lazily: while nothing runs it asks nothing, and while something runs it asks only what a
 // configured rule needs. Strings and slices may be reused by the framework after the request: the engine copies what
-// it keeps. A method that panics makes the engine refuse the request; it never takes the process down.
+// it keeps. Callbacks of the application that are handed a Request must not keep it either. A method that panics makes the engine refuse the request; it never takes the process down.
 type Request interface {
 	// Method is the method that the router dispatches on: after a method override, in the case in which it was sent.
 	Method() string
@@ -23,12 +23,13 @@ type Request interface {
 	// Header is the value of a header, its lines joined with ", " (RFC 9110 5.3); "" if there is none. The name
 	// is given in canonical form.
 	Header(name string) string
-	// Peer is the other end of the socket, never a forwarded address. The zero AddrPort means that there is none
-	// to name (a Unix socket) or that it can no longer be trusted (somebody overwrote it).
+	// Peer is the other end of the socket, never a forwarded address. The zero AddrPort means a Unix socket, which a
+	// policy may trust; an AddrPort with an invalid address and a port means that nobody knows (somebody overwrote
+	// it), which nothing trusts.
 	Peer() netip.AddrPort
 	// Marker is what the matched route says of itself; the zero Marker if it says nothing or no route matched.
 	Marker() Marker
-	// User is who is asking, through [Hooks].User. It is called at most once for a decision, and once more after Logout.
+	// User is who is asking, through [Hooks].User. It is called at most once for a decision.
 	User() User
 	// Logout ends the user's session, through [Hooks].Logout. [Engine.Explain] never calls it.
 	Logout() error
@@ -83,9 +84,10 @@ type User struct {
 	// Authenticated is true for anybody who is logged in. It must come from a verified source: a token's claims
 	// count only after its signature was checked.
 	Authenticated bool
-	// Staff and Superuser are Django's is_staff and is_superuser. Neither implies the other.
+	// Staff and Superuser are Django's is_staff and is_superuser. Neither implies the other; both count only together
+	// with Authenticated.
 	Staff, Superuser bool
-	// Roles are compared with [Policy].AllowRoles, by case.
+	// Roles are compared with [Policy].AllowRoles, by case; they count only together with Authenticated.
 	Roles []string
 }
 

@@ -30,8 +30,10 @@ type rules struct {
 	secrets    []secret
 	client     *clientip.Resolver
 	scopes     map[string]*scope
-	redirect   target
+	redirect   target // a page of this site that refused requests are sent to: let in
+	target     target // the same, or a page of another site: never sent to itself
 	renderer   *page.Renderer
+	direct     *page.Renderer // answers without the redirect; nil if there is none
 	retryAfter time.Duration
 }
 
@@ -90,7 +92,12 @@ func compile(p Policy) (*rules, error) {
 	})
 	check("the answer", err)
 	if p.Redirect != "" && err == nil {
-		c.redirect = redirectTarget(p.Redirect)
+		c.target = redirectTarget(p.Redirect)
+		if c.target.host == "" { // a Host header is the client's word: it opens nothing
+			c.redirect = c.target
+		}
+		c.direct, err = page.New(page.Config{Status: p.Status, Type: p.ResponseType, Template: p.Template, CSP: p.ContentSecurityPolicy})
+		check("the answer", err)
 	}
 	if p.Force > ForcedOn {
 		check("Force", fmt.Errorf("%d is none of NotForced, ForcedOff, ForcedOn", p.Force))

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/recess-go/recess/core/page"
@@ -52,7 +51,7 @@ func outranks(a, b *state.Window) bool {
 // Situation returns what the engine knows now.
 func (e *Engine) Situation() Situation {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	return e.situation()
 }
 
@@ -68,28 +67,25 @@ func (e *Engine) situation() Situation {
 // Subscribe calls notify after every change: of the windows, by a new state or because the time has come for one, and
 // of the follower's phase. Calls come one at a time from a goroutine of their own; changes that happen while notify
 // runs are summed up in one call with the newest situation. A panic in notify is logged. The function returned ends
-// the subscription and waits for a call that is under way, unless it is called from notify itself.
+// the subscription, also from notify itself; a call that is under way may still be running when it returns. Close waits
+// for all of them.
 func (e *Engine) Subscribe(notify func(before, after Situation)) (cancel func()) {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &subscriber{notify: notify, cancel: stop, wake: make(chan struct{}, 1)}
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	if e.ended {
 		stop()
 		return stop
 	}
 	s.last = e.situation()
 	e.subscribers[s] = true
-	done := make(chan struct{})
-	e.stopped.Go(func() { defer close(done); s.run(ctx, e) })
+	e.stopped.Go(func() { s.run(ctx, e) })
 	return func() {
-		e.mu.Lock()
-		delete(e.subscribers, s)
-		e.mu.Unlock()
 		stop()
-		if !s.calling() {
-			<-done
-		}
+		e.mu.Lock()
+		defer e.unlock()
+		delete(e.subscribers, s)
 	}
 }
 
@@ -98,21 +94,6 @@ type subscriber struct {
 	cancel context.CancelFunc
 	wake   chan struct{}
 	last   Situation
-
-	mu   sync.Mutex
-	busy bool
-}
-
-func (s *subscriber) calling() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.busy
-}
-
-func (s *subscriber) setBusy(busy bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.busy = busy
 }
 
 func (s *subscriber) run(ctx context.Context, e *Engine) {
@@ -122,6 +103,9 @@ func (s *subscriber) run(ctx context.Context, e *Engine) {
 			return
 		case <-s.wake:
 		}
+		if ctx.Err() != nil {
+			return // both were ready
+		}
 		after := e.Situation()
 		s.call(e, after)
 		s.last = after
@@ -129,8 +113,6 @@ func (s *subscriber) run(ctx context.Context, e *Engine) {
 }
 
 func (s *subscriber) call(e *Engine, after Situation) {
-	s.setBusy(true)
-	defer s.setBusy(false)
 	defer func() {
 		if v := recover(); v != nil {
 			e.log.Error("a subscriber panicked", "error", fmt.Sprint(v))

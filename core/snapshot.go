@@ -22,12 +22,15 @@ type snapshot struct {
 	running []*window
 	// announced are running windows of mode announce, planned those that begin soonest first.
 	announced, planned []*window
+	// scoped is true if one of these is for a scope: requests are then asked for their marker.
+	scoped bool
 }
 
 // window is a state.Window, compiled.
 type window struct {
 	state.Window
-	scope *scope // nil for the whole site, and for a scope known by markers only
+	scope *scope      // nil for the whole site, and for a scope known by markers only
+	known atomic.Bool // it was looked at whether the application defines the scope at all
 
 	// answers are the prepared refusals; for a window that may refuse.
 	answers atomic.Pointer[page.Set]
@@ -54,6 +57,7 @@ func (e *Engine) compileSnapshot(s *state.State, now time.Time) (*snapshot, erro
 		if err != nil {
 			faults = append(faults, err)
 		}
+		snap.scoped = snap.scoped || w.Scope != ""
 		switch phase := w.Phase(now); {
 		case phase == state.Running && w.Mode == state.Announce:
 			snap.announced = append(snap.announced, w)
@@ -192,6 +196,9 @@ func (s *snapshot) covering(q *inquiry) *window {
 	method := q.request.Method()
 	for _, w := range s.running {
 		covers := w.Mode.Refuses(method) && w.covers(q)
+		if !covers && w.scope == nil && !w.known.Load() {
+			s.engine.warnUnknownScope(w)
+		}
 		q.considered(w, covers)
 		if covers {
 			return w
@@ -200,17 +207,21 @@ func (s *snapshot) covering(q *inquiry) *window {
 	return nil
 }
 
-// about returns the window that a passing request is told of although it is not refused by it: one that would
-// refuse it with another method, one that announces, or the next one planned.
-func (s *snapshot) about(q *inquiry) *window {
-	for _, windows := range [...][]*window{s.announced, s.running, s.planned} {
+// about finds what a passing request is told of although no window refuses it: one that would with another method, one
+// that announces, or the next one planned. The header speaks of announcements and plans only.
+func (s *snapshot) about(q *inquiry) (notice *Maintenance, header []page.Field) {
+	for _, windows := range [...][]*window{s.running, s.announced, s.planned} {
 		for _, w := range windows {
-			if w.covers(q) {
-				return w
+			if header != nil || !w.covers(q) {
+				continue
 			}
+			if notice == nil {
+				notice = w.notice
+			}
+			header = w.passHeader
 		}
 	}
-	return nil
+	return notice, header
 }
 
 // describeWindow names a window in words.

@@ -31,6 +31,9 @@ func (e *Engine) Begin() Ticket {
 // Open reports whether nothing runs and nothing is planned: the request passes and nothing is asked about it.
 func (t *Ticket) Open() bool { return t.snap == nil }
 
+// Open reports whether nothing runs and nothing is planned now, as [Ticket.Open] does for one request.
+func (e *Engine) Open() bool { return e.snap.Load() == nil }
+
 // End counts the unit of work as ended.
 func (t *Ticket) End() { t.stripe.running.Add(-1) }
 
@@ -53,19 +56,23 @@ func (t *Ticket) Admit(x Exchange) bool {
 	return t.snap.conclude(x, &d, t.stripe)
 }
 
-// AdmitForced serves the marker of a route that is forced on, when the request has reached it: nothing runs, or the
-// middleware does not cover the route. It reports whether the request may go on, because a marker further in says so or
-// because the policy only reports; a route of which Marker knows nothing is closed.
-func (e *Engine) AdmitForced(x Exchange) bool {
+// AdmitMarked serves a marker that a request has reached, on its way to a route that is forced on or belongs to scopes.
+// The middleware has let the request through: nothing runs, or it does not cover the route, or its look-up knows nothing
+// of this marker (it stands behind a handler of the application's own). So the marker decides once more, with what it
+// says itself. It reports whether the request may go on; if not, it is answered. A marker further in overrules a force.
+func (e *Engine) AdmitMarked(x Exchange, marker Marker) bool {
 	snap := e.snap.Load()
 	if snap == nil {
+		if marker.Force != ForcedOn {
+			return true
+		}
 		snap = e.idle
 	}
-	d := snap.evaluate(&inquiry{request: x, rules: e.rules, reached: true})
-	if d.Reason != ReasonMarker && d.Reason != ReasonPanic {
-		return true
+	d := snap.evaluate(&inquiry{request: x, rules: e.rules, at: marker})
+	if d.Refuse || d.WouldRefuse && snap == e.idle {
+		return snap.conclude(x, &d, &e.inflight.stripes[0])
 	}
-	return snap.conclude(x, &d, &e.inflight.stripes[0])
+	return true
 }
 
 // conclude carries a decision out.
@@ -145,15 +152,16 @@ func (s *snapshot) evaluate(q *inquiry) (d Decision) {
 	case d.exception() && !d.WouldRefuse:
 		d.notice, d.fields = v.window.allowed, v.window.allowedHeader
 	case d.Reason == ReasonOpen:
-		if w := s.about(q); w != nil {
-			d.notice, d.fields = w.notice, w.passHeader
-		}
+		d.notice, d.fields = s.about(q)
 	}
 	return d
 }
 
-// lastResort refuses without asking anybody, unless the policy only reports.
+// lastResort refuses without asking anybody, unless the policy only reports or nothing runs that could refuse.
 func (s *snapshot) lastResort(q *inquiry) Decision {
+	if s.cannotRefuse(q) {
+		return Decision{Reason: ReasonOpen}
+	}
 	d := Decision{Refuse: true, Reason: ReasonPanic, Rule: q.asking, answer: page.Plain(s.rules.policy.Status)}
 	if s.rules.policy.ReportOnly {
 		d.Refuse, d.WouldRefuse = false, true
@@ -167,6 +175,14 @@ func (s *snapshot) prepared(q *inquiry, w *window) *page.Answer {
 		w = s.engine.closed
 	}
 	c, r := s.rules, q.request
+	if c.direct != nil && c.target.hits(q.canonicalHost(), r.Path()) {
+		// A redirect to the page that was asked for would lead here again.
+		answer, err := c.direct.Execute(w.pageNotice(c, s.engine.now()), "", r.Header("Accept"), r.Header("Accept-Language"), readable(r.Path()), nil)
+		if err != nil {
+			s.engine.reportOnce("Template", err)
+		}
+		return answer
+	}
 	forced := page.Type("")
 	if ask := c.policy.ResponseTypeFunc; ask != nil {
 		q.asking = "Policy.ResponseTypeFunc"
@@ -185,9 +201,6 @@ func (s *snapshot) prepared(q *inquiry, w *window) *page.Answer {
 	answer, err := c.renderer.Execute(w.pageNotice(c, s.engine.now()), forced, accept, language, readable(r.Path()), extra)
 	if err != nil {
 		s.engine.reportOnce("Template", err)
-	}
-	if answer == nil {
-		return page.Plain(c.policy.Status)
 	}
 	return answer
 }

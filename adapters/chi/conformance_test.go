@@ -124,7 +124,12 @@ func (b *builder) marks(marks []adaptertest.Mark) (all []func(http.Handler) http
 		case recess.ForcedOn:
 			all = append(all, b.gate.ForceOn)
 		default:
-			all = append(all, b.gate.Scope(mark.Scope))
+			scope := b.gate.Scope(mark.Scope)
+			if mark.Wrapped {
+				bare := scope
+				scope = func(next http.Handler) http.Handler { return bare(next) }
+			}
+			all = append(all, scope)
 		}
 	}
 	return all

@@ -21,11 +21,10 @@
 // # Markers
 //
 // ForceOff, ForceOn and what Scope returns are middlewares, for With, Group, Route and Use. The innermost force counts;
-// scopes add up. A function of the application's own that calls gate.ForceOff marks nothing. HEAD has GET's marker
-// where it has no route of its own.
+// scopes add up. HEAD has GET's marker where it has no route of its own.
 //
-// Routes are known as they stand when the first request is looked up. One that is added later has no marker: it is
-// closed with the whole site but with no scope, and of its markers ForceOn alone works. The same holds for what chi
-// cannot list: the routes of a mounted handler that is no chi router, and NotFound handlers, which answer where no
-// route matched. Path rules reach them.
+// The gate looks markers up in chi's routes, as they stand when the first request is looked up. It does not find those
+// of a route that is added later, of a mounted handler that is no chi router, of a NotFound handler, and those that
+// stand around a handler or in a function of the application's own. There ForceOff opens nothing; ForceOn and scopes
+// refuse what reaches them.
 package recesschi

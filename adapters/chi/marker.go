@@ -19,7 +19,8 @@ func (g *Gate) ForceOn(next http.Handler) http.Handler {
 	return (&mark{g, recess.Marker{Force: recess.ForcedOn}}).before(next)
 }
 
-// Scope returns a marker that puts routes into a named scope.
+// Scope returns a marker that puts routes into a named scope. While that is closed it refuses by itself too, where the
+// gate's look-up does not find it.
 func (g *Gate) Scope(name string) func(http.Handler) http.Handler {
 	return (&mark{g, g.port.Engine.ScopeMarker(name)}).before
 }
@@ -35,11 +36,11 @@ func (m *mark) before(next http.Handler) http.Handler {
 	switch {
 	case next == nil:
 		return m
-	case m.says.Force != recess.ForcedOn:
+	case m.says.Force == recess.ForcedOff:
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if m.gate.port.AdmitForced(nethttp.Context{Writer: w, Request: r}, w, r) {
+		if m.gate.port.AdmitMarked(m.says, nethttp.Context{Writer: w, Request: r}, w, r) {
 			next.ServeHTTP(w, r)
 			return
 		}

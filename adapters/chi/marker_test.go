@@ -315,7 +315,36 @@ func TestHeadHasTheMarkerOfGet(t *testing.T) {
 	}
 }
 
-func TestARouteThatIsAddedLateHasNoMarkerButForceOn(t *testing.T) {
+func TestAScopeThatTheLookUpDoesNotFindRefusesByItself(t *testing.T) {
+	r, gate, engine := router(t)
+	scope := gate.Scope("shop")
+	wrapped := func(next http.Handler) http.Handler { return scope(next) }
+	r.With(wrapped).Get("/wrapped", says("wrapped"))
+	r.Handle("/around", scope(says("around")))
+	r.With(wrapped, gate.ForceOff).Get("/help", says("help"))
+	foreign := http.NewServeMux()
+	foreign.Handle("/foreign/cart", scope(says("cart")))
+	foreign.Handle("/foreign/page", says("page"))
+	r.Mount("/foreign", foreign)
+	r.Route("/group", func(r chi.Router) {
+		r.Use(scope)
+		r.NotFound(says("app"))
+		r.Get("/page", says("page"))
+	})
+	want := map[string]string{
+		"/wrapped": "wrapped", "/around": "around", "/help": "help", "/foreign/cart": "cart", "/foreign/page": "page", "/group/x": "app",
+	}
+	expect(t, r, want)
+	open(t, engine, recess.Opening{Scope: "other"})
+	expect(t, r, want)
+	r.With(scope).Get("/late", says("late"))
+	open(t, engine, recess.Opening{Scope: "shop"})
+	expect(t, r, map[string]string{
+		"/wrapped": refused, "/around": refused, "/help": "help", "/foreign/cart": refused, "/foreign/page": "page", "/group/x": refused, "/late": refused,
+	})
+}
+
+func TestARouteThatIsAddedLateHasNoForceOff(t *testing.T) {
 	r, gate, engine := router(t)
 	r.With(gate.ForceOff).Get("/live", says("live"))
 	open(t, engine, recess.Opening{})

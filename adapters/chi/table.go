@@ -152,5 +152,6 @@ func path(c nethttp.Context) string {
 	if rctx := routing(c.Request); rctx.RoutePath != "" && len(rctx.RoutePatterns) == 0 {
 		return rctx.RoutePath
 	}
-	return c.Request.URL.EscapedPath()
+	x := nethttp.Exchange{Request: c.Request}
+	return x.Path()
 }

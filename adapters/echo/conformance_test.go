@@ -77,8 +77,17 @@ func (b *builder) marks(marks []adaptertest.Mark) (middlewares []echo.Middleware
 		case recess.ForcedOn:
 			middlewares = append(middlewares, b.gate.ForceOn)
 		default:
-			middlewares = append(middlewares, b.gate.Scope(m.Scope))
+			scope := b.gate.Scope(m.Scope)
+			if m.Wrapped {
+				scope = wrapped(scope)
+			}
+			middlewares = append(middlewares, scope)
 		}
 	}
 	return middlewares
+}
+
+// wrapped is a middleware of the application's own around a marker.
+func wrapped(marker echo.MiddlewareFunc) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc { return marker(next) }
 }

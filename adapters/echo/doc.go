@@ -8,13 +8,14 @@
 // # Markers
 //
 // ForceOff, ForceOn and what Scope returns are middlewares to be put on a route or on a group around it. The innermost
-// force counts; scopes add up. The gate learns them as routes are added, so it must be made before; a function of the
-// application's own that calls gate.ForceOff marks nothing. HEAD has GET's marker where it has no route of its own.
+// force counts; scopes add up. The gate learns them as routes are added, so it must be made before. A function of the
+// application's own that calls gate.ForceOff marks nothing; ForceOn and scopes in one refuse what reaches them. HEAD has
+// GET's marker where it has no route of its own.
 //
 // # What echo does of its own
 //
-//   - A group with middlewares answers every path below it that has no route, with 404. Such a path carries none of
-//     the group's markers, but for ForceOn, which refuses whatever reaches it. A marker that stands on
+//   - A group with middlewares answers every path below it that has no route, with 404. The group's ForceOff
+//     does not open such a path; its ForceOn and its scopes refuse what reaches them. A marker that stands on
 //     [echo.Echo.RouteNotFound] itself counts.
 //   - Host routers are told apart by the Host header as it was sent: "H.example" and "h.example:80" are served by the
 //     default router, and have its markers.

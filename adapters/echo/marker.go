@@ -16,28 +16,37 @@ func (g *Gate) ForceOff(next echo.HandlerFunc) echo.HandlerFunc { return next }
 // ForceOn marks a route, or a group's, as always closed. It refuses by itself too, while nothing runs and where no
 // middleware covers the route.
 func (g *Gate) ForceOn(next echo.HandlerFunc) echo.HandlerFunc {
+	return g.before(next, recess.Marker{Force: recess.ForcedOn})
+}
+
+// Scope returns a marker that puts routes into a named scope. While that is closed it refuses by itself too, where the
+// gate does not know of it.
+func (g *Gate) Scope(name string) echo.MiddlewareFunc {
+	return (&scope{g, g.port.Engine.ScopeMarker(name)}).middleware
+}
+
+// before puts a marker before a handler.
+func (g *Gate) before(next echo.HandlerFunc, marker recess.Marker) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if !g.port.AdmitForced(c, c.Response(), c.Request()) {
+		if !g.port.AdmitMarked(marker, c, c.Response(), c.Request()) {
 			return nil
 		}
 		return next(c)
 	}
 }
 
-// Scope returns a marker that puts routes into a named scope.
-func (g *Gate) Scope(name string) echo.MiddlewareFunc {
-	return (&scope{g.port.Engine.ScopeMarker(name)}).middleware
-}
-
 // scope is the marker of a named scope. All of them have one code pointer, by which they are recognised; which one it
 // is they say themselves, as the error of the handler that they make of none.
-type scope struct{ marker recess.Marker }
+type scope struct {
+	gate   *Gate
+	marker recess.Marker
+}
 
 func (s *scope) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	if next == nil {
 		return func(echo.Context) error { return s }
 	}
-	return next
+	return s.gate.before(next, s.marker)
 }
 
 func (s *scope) Error() string { return "recessecho: this route belongs to a scope" }

@@ -81,8 +81,8 @@ func TestTheInnermostForceCountsAndScopesAddUp(t *testing.T) {
 	s.on(recess.Opening{Scope: "shop"})
 	always()
 	s.wants(503, "GET /shop/eu/page", "GET /shop/page", "GET /late/after")
+	s.wants(503, "GET /shop/nowhere")
 	s.wants(200, "GET /late/before")
-	s.wants(404, "GET /shop/nowhere")
 
 	s.on(recess.Opening{})
 	always()
@@ -145,8 +145,22 @@ func TestAWrappedForceOffStaysClosed(t *testing.T) {
 	s.wants(503, "GET /wrapped")
 }
 
+// What the gate cannot recognise refuses where it is reached.
+func TestAWrappedScopeRefusesByItself(t *testing.T) {
+	s := open(t, recess.Policy{}, recessecho.Hooks{})
+	s.GET("/wrapped", ok, wrapped(s.gate.Scope("shop")))
+	s.Group("/group", wrapped(s.gate.Scope("shop"))).GET("/page", ok)
+	s.GET("/around", s.gate.Scope("shop")(ok))
+	s.GET("/help", ok, wrapped(s.gate.Scope("shop")), s.gate.ForceOff)
+	s.GET("/other", ok, wrapped(s.gate.Scope("other")))
+	s.wants(200, "GET /wrapped", "GET /group/page", "GET /around", "GET /help", "GET /other")
+	s.on(recess.Opening{Scope: "shop"})
+	s.wants(503, "GET /wrapped", "GET /group/page", "GET /around")
+	s.wants(200, "GET /help", "GET /other")
+}
+
 // Echo gives every group with middlewares a 404 of its own below its prefix, with these middlewares.
-func TestTheNotFoundOfAGroupHasNoMarker(t *testing.T) {
+func TestTheNotFoundOfAGroupIsClosedAndNeverOpened(t *testing.T) {
 	s := open(t, recess.Policy{}, recessecho.Hooks{})
 	free := s.Group("/free", s.gate.ForceOff)
 	free.GET("/page", ok)
@@ -158,8 +172,8 @@ func TestTheNotFoundOfAGroupHasNoMarker(t *testing.T) {
 	s.wants(503, "GET /shut/nowhere")
 	s.on(recess.Opening{Scope: "shop"})
 	s.on(recess.Opening{Scope: "app"})
-	s.wants(404, "GET /shop/nowhere")
-	s.wants(503, "GET /app/nowhere", "POST /app/")
+	s.wants(404, "GET /free/nowhere")
+	s.wants(503, "GET /shop/nowhere", "GET /app/nowhere", "POST /app/")
 	s.on(recess.Opening{})
 	s.wants(200, "GET /free/page")
 	s.wants(404, "HEAD /free/page") // not 503: see TestHeadHasTheMarkerOfGet

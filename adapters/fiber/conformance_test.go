@@ -13,7 +13,7 @@ import (
 )
 
 var framework = adaptertest.Framework{Name: "fiber", Serve: serve, Traits: adaptertest.Traits{
-	RoutesHead: true, UnknownMethod: fiber.StatusBadRequest, LooseSlash: true, LooseCase: true,
+	RoutesHead: true, UnknownMethod: fiber.StatusBadRequest, ReadsBodies: true, LooseSlash: true, LooseCase: true,
 }}
 
 func TestConformance(t *testing.T) { adaptertest.Run(t, framework) }
@@ -130,7 +130,12 @@ func (b *builder) marks(marks []adaptertest.Mark) (all []fiber.Handler) {
 		case recess.ForcedOn:
 			all = append(all, b.gate.ForceOn)
 		default:
-			all = append(all, b.gate.Scope(mark.Scope))
+			scope := b.gate.Scope(mark.Scope)
+			if mark.Wrapped {
+				bare := scope
+				scope = func(c *fiber.Ctx) error { return bare(c) }
+			}
+			all = append(all, scope)
 		}
 	}
 	return all

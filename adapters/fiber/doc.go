@@ -15,20 +15,23 @@
 // # Markers
 //
 // ForceOff, ForceOn and what Scope returns are handlers to be put before a route's own, or on a group. The innermost
-// force counts; scopes add up. A function of the application's own that calls gate.ForceOff marks nothing. HEAD has
-// GET's marker where it has no route of its own.
+// force counts; scopes add up. A function of the application's own that calls gate.ForceOff marks nothing;
+// ForceOn and scopes in one refuse what reaches them. HEAD has GET's marker where it has no route of its own.
 //
 // fiber compares a group's prefix as a string, so that a group "/api" runs for "/apix" too. Its markers do not: they
 // hold for "/api" and what lies below. As its handlers do, they hold for routes below the prefix that were added after
 // the group, by whomever.
 //
 // The marker of a request is that of the first route that matches: one whose handler goes on to the next route, like
-// app.All("*", …) with c.Next, hides the scopes and the ForceOff of those behind it and had better be a Use. Where no
+// app.All("*", …) with c.Next, hides the ForceOff of those behind it and had better be a Use. Where no
 // route matches, a group is still closed by ForceOn and belongs to its scopes, but is not opened by ForceOff: Static
 // and other middlewares that answer by themselves look like that. Let them in by path rules.
 //
 // Two registrations of one method and path are one route to fiber: the markers of the later count for both.
 //
-// Routes are known as they stand when the first request is looked up. One that is added later has no marker of its
-// own: it is closed with the whole site but with no scope, and of its markers ForceOn alone works.
+// Routes are known as they stand when the first request is looked up. Of the markers of one that is added later,
+// ForceOff opens nothing; ForceOn and scopes refuse what reaches them, which for a late group are its neighbours too.
+//
+// A target or a Host with a control byte is no URI to fasthttp. fiber routes it all the same, as an empty path; rules
+// are then asked about what was sent.
 package recessfiber

@@ -3,6 +3,7 @@ package recessfiber
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -14,9 +15,9 @@ import (
 // exchange is one request on its way through a gate. What it tells the engine lives in fiber's buffers.
 type exchange struct {
 	recess.Caller[*fiber.Ctx]
-	gate    *Gate
-	reached bool    // a marker by which the route is forced on
-	known   *shadow // of this application, once it was asked for
+	gate  *Gate
+	at    recess.Marker // that the request has reached; zero in the middleware
+	known *shadow       // of this application, once it was asked for
 }
 
 func (x *exchange) shadow() *shadow {
@@ -30,11 +31,39 @@ func (x *exchange) shadow() *shadow {
 func (x *exchange) Method() string { return x.Context.Method() }
 
 // Host implements [recess.Request].
-func (x *exchange) Host() string { return utils.UnsafeString(x.Context.Context().Host()) }
+func (x *exchange) Host() string {
+	if host := x.Context.Context().Host(); len(host) > 0 {
+		return utils.UnsafeString(host)
+	}
+	host, _ := x.unparsed()
+	return host
+}
 
 // Path implements [recess.Request]. c.Path would be the decoded one under Config.UnescapePath.
 func (x *exchange) Path() string {
-	return utils.UnsafeString(x.Context.Context().URI().PathOriginal())
+	if path := x.Context.Context().URI().PathOriginal(); len(path) > 0 {
+		return utils.UnsafeString(path)
+	}
+	_, path := x.unparsed()
+	return path
+}
+
+// unparsed is the host and the path as they were sent. fasthttp takes a target or a Host with a control byte for no URI
+// and leaves both empty; fiber routes the request all the same, and handlers find the target in c.OriginalURL.
+func (x *exchange) unparsed() (host, path string) {
+	header := &x.Context.Request().Header
+	host, path = utils.UnsafeString(header.Host()), utils.UnsafeString(header.RequestURI())
+	if end := strings.IndexAny(path, "?#"); end >= 0 {
+		path = path[:end]
+	}
+	if scheme, rest, ok := strings.Cut(path, "://"); ok && !strings.Contains(scheme, "/") {
+		end := strings.IndexByte(rest+"/", '/')
+		host, path = rest[:end], rest[end:]
+	}
+	if _, rest, ok := strings.Cut(host, "@"); ok {
+		host = rest
+	}
+	return host, path
 }
 
 // Header implements [recess.Request]. Under Config.DisableHeaderNormalizing fasthttp keeps names as they were sent.
@@ -72,17 +101,18 @@ func (x *exchange) Peer() netip.AddrPort {
 	return addr.AddrPort()
 }
 
-// Marker implements [recess.Request]. A route that was reached has matched, so its own word is the last. A group that
-// was reached may have matched a neighbour by its first letters, which its marker is not to close.
+// Marker implements [recess.Request]. A route that was reached has matched, so its own word is the last.
 func (x *exchange) Marker() recess.Marker {
 	s := x.shadow()
 	m := s.find(x.Context)
-	switch route := x.Context.Route(); {
-	case !x.reached:
-	case !s.groups[route]:
-		m.Force = x.gate.said(route.Handlers).Force
-	case m.Force == recess.NotForced && !s.covers(route, x.Context.Path()):
-		m.Force = recess.ForcedOff
+	reached := x.at.Force != recess.NotForced || len(x.at.Scopes) > 0
+	if route := x.Context.Route(); reached && !s.groups[route] {
+		m = m.Within(x.gate.said(route.Handlers))
+	}
+	for _, scope := range x.at.Scopes { // as a rule it is known, and the sum costs nothing
+		if !slices.Contains(m.Scopes, scope) {
+			m.Scopes = append(slices.Clip(m.Scopes), scope)
+		}
 	}
 	return m
 }

@@ -19,16 +19,14 @@ func (g *Gate) ForceOff(c *fiber.Ctx) error {
 // ForceOn marks a route, or a group's, as always closed. It refuses by itself too, while nothing runs and where no
 // middleware covers the route.
 func (g *Gate) ForceOn(c *fiber.Ctx) error {
-	switch {
-	case c == nil:
+	if c == nil {
 		return &mark{g, recess.Marker{Force: recess.ForcedOn}}
-	case !g.admit(g.engine.AdmitForced, true, c):
-		return nil
 	}
-	return c.Next()
+	return g.reached(recess.Marker{Force: recess.ForcedOn}, c)
 }
 
-// Scope returns a marker that puts routes into a named scope.
+// Scope returns a marker that puts routes into a named scope. While that is closed it refuses by itself too, where the
+// gate's look-up does not find it.
 func (g *Gate) Scope(name string) fiber.Handler {
 	return (&mark{g, g.engine.ScopeMarker(name)}).handle
 }
@@ -45,7 +43,24 @@ func (m *mark) handle(c *fiber.Ctx) error {
 	if c == nil {
 		return m
 	}
-	return c.Next()
+	return m.gate.reached(m.says, c)
+}
+
+// reached goes on past a marker, if it lets the request through. A group may have been reached by a neighbour, which
+// shares its first letters only and is not the marker's to close.
+func (g *Gate) reached(marker recess.Marker, c *fiber.Ctx) error {
+	if marker.Force != recess.ForcedOn && g.engine.Open() {
+		return c.Next()
+	}
+	s, route := g.shadow(c.App()), c.Route()
+	neighbour := s.groups[route] && !s.covers(route, c.Path())
+	ask := func(x recess.Exchange) bool {
+		return g.engine.AdmitMarked(x, recess.Marker{Force: marker.Force}) // the exchange adds the scopes
+	}
+	if neighbour || g.admit(ask, marker, c) {
+		return c.Next()
+	}
+	return nil
 }
 
 // said sums up what a chain of handlers says. Markers are known by their code, which is the same for every gate and

@@ -218,7 +218,36 @@ func TestForceOnHoldsBehindARouteThatGoesOn(t *testing.T) {
 	expect(t, app, map[string]string{"/closed": refused, "/open": "open", "/group/page": refused, "/group/page/": refused, "/groups": "groups"})
 }
 
-func TestARouteThatIsAddedLateHasNoMarkerButForceOn(t *testing.T) {
+func TestAScopeThatTheLookUpDoesNotFindRefusesByItself(t *testing.T) {
+	app, gate, engine := gated(t)
+	scope := gate.Scope("shop")
+	wrapped := func(c *fiber.Ctx) error { return scope(c) }
+	app.All("/*", func(c *fiber.Ctx) error { return c.Next() })
+	app.Get("/wrapped", wrapped, says("wrapped"))
+	app.Get("/hidden", scope, says("hidden"))
+	app.Get("/help", wrapped, gate.ForceOff, says("help"))
+	app.Group("/api", wrapped).Get("/page", says("page"))
+	app.Group("/eu", scope).Get("/page", says("page"))
+	app.Group("/t/:tenant/admin", wrapped).Get("/page", says("page"))
+	app.Get("/apix", says("apix"))
+	app.Get("/euro", says("euro"))
+	app.Get("/t/x/administrator", says("administrator"))
+	want := map[string]string{
+		"/wrapped": "wrapped", "/hidden": "hidden", "/help": "help", "/api/page": "page", "/eu/page/": "page", "/t/x/admin/page": "page",
+		"/apix": "apix", "/euro": "euro", "/t/x/administrator": "administrator",
+	}
+	expect(t, app, want)
+	open(t, engine, recess.Opening{Scope: "other"})
+	expect(t, app, want)
+	app.Get("/late", scope, says("late"))
+	open(t, engine, recess.Opening{Scope: "shop"})
+	for _, target := range []string{"/wrapped", "/hidden", "/api/page", "/API/page", "/eu/page/", "/t/x/admin/page", "/late"} {
+		want[target] = refused
+	}
+	expect(t, app, want)
+}
+
+func TestARouteThatIsAddedLateHasNoForceOff(t *testing.T) {
 	app, gate, engine := gated(t)
 	app.Get("/live", gate.ForceOff, says("live"))
 	open(t, engine, recess.Opening{})

@@ -14,7 +14,7 @@ import (
 // asked which route a request will match, and nothing but its router answers as its router does.
 type shadow struct {
 	config  fiber.Config
-	groups  map[*fiber.Route]bool   // marked ones
+	groups  map[*fiber.Route]bool   // whatever is put below a prefix: Use, Group, Static
 	handler fasthttp.RequestHandler // nil if nothing is marked
 	probes  sync.Pool
 }
@@ -59,8 +59,11 @@ func (g *Gate) newShadow(app *fiber.App) *shadow {
 			case len(routes) > 0 && same(r, &routes[0]):
 				routes = routes[1:]
 				dark.Add(r.Method, r.Path, func(c *fiber.Ctx) error { probeOf(c).meet(m).routed = true; return nil })
-			case says:
+			default:
 				s.groups[r] = true
+				if !says {
+					continue
+				}
 				for _, pattern := range s.below(r.Path) {
 					dark.Add(r.Method, pattern, func(c *fiber.Ctx) error { probeOf(c).meet(m); return c.Next() })
 				}
@@ -91,8 +94,11 @@ func (s *shadow) below(prefix string) []string {
 	return []string{strings.TrimRight(prefix, "/") + "/*"}
 }
 
-// covers reports whether a path lies below a group.
+// covers reports whether a path that has matched a group's prefix lies below it.
 func (s *shadow) covers(group *fiber.Route, path string) bool {
+	if prefix := strings.TrimRight(group.Path, "/"); !strings.ContainsAny(prefix, `:*+\`) {
+		return len(path) <= len(prefix) || path[len(prefix)] == '/'
+	}
 	return slices.ContainsFunc(s.below(group.Path), func(pattern string) bool {
 		return fiber.RoutePatternMatch(path, pattern, s.config)
 	})

@@ -13,8 +13,8 @@ import (
 
 // quiet is gin without its redirects, plain is gin as it comes.
 var (
-	quiet = adaptertest.Framework{Name: "gin", Serve: serve(false)}
-	plain = adaptertest.Framework{Name: "gin with redirects", Serve: serve(true), Traits: adaptertest.Traits{SlashRedirect: true}}
+	quiet = adaptertest.Framework{Name: "gin", Serve: serve(false), Traits: adaptertest.Traits{BareScopes: true}}
+	plain = adaptertest.Framework{Name: "gin with redirects", Serve: serve(true), Traits: adaptertest.Traits{SlashRedirect: true, BareScopes: true}}
 )
 
 func TestConformance(t *testing.T)              { adaptertest.Run(t, quiet) }

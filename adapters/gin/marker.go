@@ -15,7 +15,7 @@ func (g *Gate) ForceOff(*gin.Context) {}
 // ForceOn marks a route, or a group's, as always closed. It refuses by itself too, while nothing runs and where no
 // middleware covers the route.
 func (g *Gate) ForceOn(c *gin.Context) {
-	if !g.port.AdmitForced(c, c.Writer, c.Request) {
+	if !g.port.AdmitMarked(recess.Marker{Force: recess.ForcedOn}, c, c.Writer, c.Request) {
 		refused(c)
 	}
 }
@@ -95,7 +95,8 @@ func overflow(*gin.Context) {}
 type ctx = gin.Context
 
 // slots do nothing but have a name each. gin tells a chain's functions by name only, and all closures that one
-// function makes are called the same, so one cannot be made for each scope.
+// function makes are called the same, so one cannot be made for each scope. For want of a gate they refuse nothing
+// by themselves; where gin runs them, their names stand in the chain that the gate reads.
 var slots = [...]gin.HandlerFunc{
 	func(*ctx) {}, func(*ctx) {}, func(*ctx) {}, func(*ctx) {}, func(*ctx) {}, func(*ctx) {}, func(*ctx) {}, func(*ctx) {},
 	func(*ctx) {}, func(*ctx) {}, func(*ctx) {}, func(*ctx) {}, func(*ctx) {}, func(*ctx) {}, func(*ctx) {}, func(*ctx) {},

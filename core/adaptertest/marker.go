@@ -131,6 +131,7 @@ func testMarkerSpellings(t *testing.T, f Framework) {
 var scopeTests = []test{
 	{"a scope by path covers its paths and no others", testScopeByPath},
 	{"a scope by marker covers its routes, groups and mounts", testScopeByMarker},
+	{"a scope's marker that nobody finds refuses by itself", testWrappedScope},
 	{"a scope by host covers its hosts in any spelling", testScopeByHost},
 	{"a read-only scope lets safe methods pass", testReadonlyScope},
 	{"a session outlives a window that does not cover the request", testScopeAsksNothing},
@@ -161,6 +162,34 @@ func testScopeByMarker(t *testing.T, f Framework) {
 	w.passesUntold(get("/shop/news"), "shop-news")
 	w.passesUntold(get("/orders"), "orders")
 	w.passesUntold(get("/mounted/page"), "mounted-page")
+}
+
+func testWrappedScope(t *testing.T, f Framework) {
+	if f.Traits.BareScopes {
+		t.Skip("a marker in a function of the application's own marks nothing")
+	}
+	wrapped := Mark{Scope: "checkout", Wrapped: true}
+	w := f.open(t, recess.Policy{AllowPaths: []string{"/in"}}, func(s *Site) {
+		s.Root = Group{
+			Routes: []Route{
+				route("GET", "/cart", "cart", wrapped), route("GET", "/in", "in", wrapped), route("GET", "/page", "page"),
+				route("GET", "/news", "news", Mark{Scope: "news", Wrapped: true}),
+			},
+			Groups: []Group{{Prefix: "/shop", Marks: []Mark{wrapped}, Routes: []Route{route("GET", "/list", "list")}}},
+		}
+	})
+	open := func() {
+		w.passesUntold(get("/page"), "page")
+		w.passesUntold(get("/news"), "news")
+	}
+	open()
+	w.passesUntold(get("/cart"), "cart")
+	w.passesUntold(get("/shop/list"), "list")
+	w.on(recess.Opening{Scope: "checkout"})
+	open()
+	w.refuses(get("/cart"))
+	w.refuses(get("/shop/list"))
+	w.passes(get("/in"), "in")
 }
 
 func testScopeByHost(t *testing.T, f Framework) {

@@ -31,6 +31,11 @@ type Traits struct {
 	// UnknownMethod is the status with which methods that the framework does not know (FOO, "get") are answered
 	// before any middleware runs; 0 if they reach the middleware.
 	UnknownMethod int
+	// ReadsBodies is true if the server reads a request's body before any middleware runs, so that a client that
+	// stalls is the server's to give up on (fiber's ReadTimeout, answered with 408).
+	ReadsBodies bool
+	// BareScopes is true if a scope's marker must stand in the chain as it is: wrapped it marks nothing.
+	BareScopes bool
 	// SlashRedirect is true if the router answers a path with one slash too many or too few by a redirect of its
 	// own, before any middleware runs.
 	SlashRedirect bool
@@ -106,6 +111,8 @@ const (
 type Mark struct {
 	Force recess.Force
 	Scope string
+	// Wrapped asks for a middleware of the application's own that does nothing but call the marker.
+	Wrapped bool
 }
 
 // A Call is one request as its handler or hook sees it, in the framework's terms. Frameworks on net/http use [HTTPCall].

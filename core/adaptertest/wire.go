@@ -12,6 +12,7 @@ var wireTests = []test{
 	{"a refused request's body is never read as the next request", testSmuggling},
 	{"a body announced by Expect is not asked for in vain", testExpectContinue},
 	{"a body too large to read is refused", testOversized},
+	{"a client that stalls in its body is answered at once", testStalledBody},
 	{"one connection is answered in step", testPipeline},
 }
 
@@ -135,15 +136,37 @@ func testOversized(t *testing.T, f Framework) {
 	w.idle()
 }
 
+// testStalledBody: net/http would read on before it sends the refusal, and wait for what never comes.
+func testStalledBody(t *testing.T, f Framework) {
+	if f.Traits.ReadsBodies {
+		t.Skip("the server reads a body before it asks anybody")
+	}
+	w := f.closed(t, recess.Policy{})
+	for _, begun := range []string{"Content-Length: 100\r\n\r\nab", "Transfer-Encoding: chunked\r\n\r\n64\r\nab"} {
+		c := w.dial()
+		if _, err := c.Write([]byte("POST /orders HTTP/1.1\r\nHost: shop.example\r\n" + begun)); err != nil {
+			t.Fatal(err)
+		}
+		a := request("POST", "/orders")
+		got := c.read("POST")
+		w.isRefusal(a, got, w.golden(a))
+		if !got.close {
+			t.Errorf("%q: the connection stays open although the body was not read", begun)
+		}
+		w.idle()
+		_ = c.Close()
+	}
+	if got := w.refuses(get("/orders")); got.close {
+		t.Error("a request without a body cost its connection")
+	}
+}
+
 func testPipeline(t *testing.T, f Framework) {
 	w := f.closed(t, recess.Policy{AllowPaths: []string{"/healthz"}})
 	var stream strings.Builder
 	want := []int{503, 200, 503, 200, 503, 200}
 	for i := range want {
 		a := []ask{get("/orders"), get("/live"), request("POST", "/orders"), get("/healthz"), get("/closed"), get("/live", "Connection: close")}[i]
-		if a.method == "POST" {
-			a.body = "name=value"
-		}
 		stream.Write(a.raw(newID()))
 	}
 	got := w.stream(stream.String())

@@ -18,16 +18,16 @@ var ErrConfig = errors.New("clientip: unusable configuration")
 // DefaultHeader is the header believed when [Config] names none.
 const DefaultHeader = "X-Forwarded-For"
 
-// unixPeers is the word for peers without an address in [Config.Trusted].
+// unixPeers is the word for peers on a unix socket in [Config.Trusted].
 const unixPeers = "unix"
 
 // Config says which proxies are believed. The zero value believes none: the
 // peer of the socket is the client.
 type Config struct {
 	// Trusted lists the proxies whose word is taken: addresses, CIDR prefixes,
-	// and the word "unix" for peers without an address of their own, which are
-	// those on a unix socket and those that call themselves 0.0.0.0 or ::. It
-	// is RECESS_TRUSTED_PROXIES. Default: none.
+	// and the word "unix" for peers on a unix socket, which have no address.
+	// Peers that call themselves 0.0.0.0 or :: are never trusted. It is
+	// RECESS_TRUSTED_PROXIES. Default: none.
 	//
 	// Refused are IPv4-mapped prefixes (CVE-2026-90711), prefixes with bits set
 	// behind their length, and zones.

@@ -8,7 +8,7 @@ import (
 
 // naiveClient is what the package promises, written the other way round: split
 // everything first, then look.
-func naiveClient(trusted []netip.Prefix, unix bool, peer netip.Addr, list string) (client netip.Addr) {
+func naiveClient(trusted []netip.Prefix, unix bool, remote netip.AddrPort, list string) (client netip.Addr) {
 	clean := func(a netip.Addr) netip.Addr {
 		if a.Is4In6() {
 			b := a.As16()
@@ -27,12 +27,15 @@ func naiveClient(trusted []netip.Prefix, unix bool, peer netip.Addr, list string
 		}
 		return false
 	}
-	peer = clean(peer)
-	if nobody(peer) {
+	peer := clean(remote.Addr())
+	switch {
+	case remote == netip.AddrPort{}:
 		if !unix {
 			return client
 		}
-	} else if !isTrusted(peer) {
+	case nobody(peer):
+		return client
+	case !isTrusted(peer):
 		return peer
 	}
 	entries := strings.Split(list, ",")
@@ -74,7 +77,11 @@ func FuzzClient(f *testing.F) {
 	unix := newResolver(f, Config{Trusted: append([]string{"unix"}, proxies...)})
 
 	f.Fuzz(func(t *testing.T, peerText, list string, repeat uint16) {
-		peer, _ := netip.ParseAddr(peerText) // no address: a unix socket
+		var peer netip.AddrPort // a unix socket
+		if peerText != "" {
+			addr, _ := netip.ParseAddr(peerText)
+			peer = netip.AddrPortFrom(addr, 1)
+		}
 		if len(list)*(int(repeat)+1) > 1<<16 {
 			return
 		}
@@ -87,11 +94,11 @@ func FuzzClient(f *testing.F) {
 		}
 		for _, r := range []*Resolver{tcp, unix} {
 			want := naiveClient(trusted, r == unix, peer, list)
-			got := r.Client(netip.AddrPortFrom(peer, 1), header)
+			got := r.Client(peer, header)
 			if got != want {
 				t.Errorf("peer %v, header %q: client %v, want %v", peer, list, got, want)
 			}
-			trace := r.Explain(netip.AddrPortFrom(peer, 1), header)
+			trace := r.Explain(peer, header)
 			if trace.Client != got || trace.Outcome == "" || got.Is4In6() || got.Zone() != "" {
 				t.Errorf("peer %v, header %q: client %v, explained as %v", peer, list, got, trace)
 			}

@@ -17,7 +17,8 @@ const (
 // networks can let the request in.
 //
 // peer is the peer of the socket, taken before anything could rewrite it, and
-// the zero AddrPort for a unix socket. header returns all lines of a header
+// the zero AddrPort for a unix socket; one that has a port and no address, or an
+// unspecified one, is nobody's. header returns all lines of a header
 // joined with ", " (RFC 9110, 5.3), "" if there are none; it is called only
 // when the peer is trusted, once. Client keeps nothing of what header returns,
 // and allocates nothing unless an entry is no address or has a zone.
@@ -37,7 +38,7 @@ func (r *Resolver) Explain(peer netip.AddrPort, header func(name string) string)
 // written to, so it cannot change the answer.
 func (r *Resolver) resolve(peer netip.AddrPort, header func(name string) string, t *Trace) netip.Addr {
 	addr := canonical(peer.Addr())
-	trusted := r.trusts(addr)
+	trusted := r.trusts(peer, addr)
 	t.start(addr, trusted)
 	if !trusted {
 		if !known(addr) {
@@ -83,15 +84,15 @@ func (r *Resolver) walk(list string, t *Trace) netip.Addr {
 	return t.none(TooLong)
 }
 
-// trusts reports whether the peer's word is taken.
-func (r *Resolver) trusts(peer netip.Addr) bool {
+// trusts reports whether the word of a peer with this canonical address is taken.
+func (r *Resolver) trusts(peer netip.AddrPort, addr netip.Addr) bool {
 	switch {
 	case r == nil:
 		return false
-	case !known(peer):
+	case peer == netip.AddrPort{}:
 		return r.unix
 	}
-	return r.proxies.Lookup(peer)
+	return known(addr) && r.proxies.Lookup(addr)
 }
 
 // parse reads an entry. The forms that some proxies write and others read

@@ -140,12 +140,21 @@ func TestSpoofingOverAUnixSocket(t *testing.T) {
 		if test.peer != "10.0.0.1" {
 			continue
 		}
-		for _, peer := range []string{"", "0.0.0.0", "::", "::ffff:0.0.0.0", "::%eth0"} {
-			t.Run(test.name+" from "+peer, func(t *testing.T) {
-				check(t, r, peerOf(peer), test.header, test.want, test.outcome)
-			})
-		}
+		t.Run(test.name, func(t *testing.T) {
+			check(t, r, netip.AddrPort{}, test.header, test.want, test.outcome)
+		})
 	}
+}
+
+// Only the zero AddrPort is a unix socket. What is left of an address that somebody overwrote is not.
+func TestPeersWithoutAnAddressAreNotOnAUnixSocket(t *testing.T) {
+	r := newResolver(t, Config{Trusted: append([]string{"unix"}, proxies...)})
+	check(t, r, netip.AddrPort{}, "127.0.0.1", "127.0.0.1", Forwarded)
+	for _, peer := range []string{"", "0.0.0.0", "::", "::ffff:0.0.0.0", "::%eth0"} {
+		addr, _ := netip.ParseAddr(peer)
+		check(t, r, netip.AddrPortFrom(addr, 1), "127.0.0.1", "", NoPeer)
+	}
+	check(t, r, netip.AddrPortFrom(netip.IPv4Unspecified(), 0), "127.0.0.1", "", NoPeer)
 }
 
 // Whoever trusts nobody gets the peer, and nil and zero resolvers trust nobody.

@@ -33,7 +33,7 @@ func FromEnv(ctx context.Context, base recess.Config) (recess.Config, error) {
 // The context is handed to [state.Open]. A backend that is down is no error. A state in the environment (env:NAME) is
 // read from this process's environment, whatever the lines are.
 func Load(ctx context.Context, environ []string, base recess.Config) (recess.Config, error) {
-	values, faults := read(environ)
+	values, faults := read(environ, "")
 	var usable []*setting
 	for i := range settings {
 		s := &settings[i]
@@ -57,6 +57,9 @@ func Load(ctx context.Context, environ []string, base recess.Config) (recess.Con
 	backend, err := draft.open(ctx)
 	if err != nil {
 		faults = append(faults, Fault{Variable: stateVariable, Value: state.Redact(draft.stateURL), Err: err})
+	}
+	if fault := snapshotFault(draft.SnapshotFile, backend, values); fault != nil {
+		faults = append(faults, *fault)
 	}
 	if len(faults) > 0 {
 		if backend != nil && backend != base.Backend {
@@ -95,8 +98,20 @@ func (d *draft) open(ctx context.Context) (state.Backend, error) {
 	return state.Open(ctx, d.stateURL)
 }
 
-// read picks the variables that are ours and set, and finds fault with the names that nobody knows.
-func read(environ []string) (map[string]string, []Fault) {
+// CheckNames finds fault with the variables of an environment that nobody knows, or that this release has no feature for,
+// for programs that use some of the variables without an engine, as the command line does: a typing error must not be
+// overlooked there either. stateURL is the state URL that such a program uses in place of RECESS_STATE, or "". The
+// error is an [*Error].
+func CheckNames(environ []string, stateURL string) error {
+	if _, faults := read(environ, ownVariable(stateURL)); len(faults) > 0 {
+		return &Error{Faults: faults}
+	}
+	return nil
+}
+
+// read picks the variables that are ours and set, and finds fault with the names that nobody knows. A variable called
+// alsoOwn may stand there too.
+func read(environ []string, alsoOwn string) (map[string]string, []Fault) {
 	values := make(map[string]string)
 	var names []string // in the order of the environment, for errors
 	for _, line := range environ {
@@ -116,7 +131,7 @@ func read(environ []string) (map[string]string, []Fault) {
 		switch feature, comes := later[name]; {
 		case comes && !empty:
 			faults = append(faults, Fault{Variable: name, Err: fmt.Errorf("this release does not have %s yet: unset it", feature)})
-		case !comes && !isKnown(name) && name != own:
+		case !comes && !isKnown(name) && name != own && name != alsoOwn:
 			faults = append(faults, Fault{Variable: name, Err: unknown(name)})
 		}
 		if empty {

@@ -38,7 +38,7 @@ func judge(base recess.Config, usable []*setting, values map[string]string) (*dr
 	return sound, faults
 }
 
-// check asks the engine what it thinks of a configuration, without reading a state.
+// check asks the engine what it thinks of a configuration, without reading a state or its snapshot (see snapshotFault).
 func check(c recess.Config) error {
 	if c.Policy.Force == recess.NotForced {
 		c.Policy.Force = recess.ForcedOff

@@ -56,7 +56,7 @@ var usable = []struct {
 	{"half a second", "RECESS_POLL", "500ms", func(c *recess.Config) { c.Poll = 500 * time.Millisecond }},
 	{"five seconds", "RECESS_START_WAIT", "5", func(c *recess.Config) { c.StartWait = 5 * time.Second }},
 	{"no wait is not the default", "RECESS_START_WAIT", "0", func(c *recess.Config) { c.StartWait = time.Nanosecond }},
-	{"a file", "RECESS_SNAPSHOT", "/var/lib/shop/recess.json", func(c *recess.Config) { c.SnapshotFile = "/var/lib/shop/recess.json" }},
+	{"a file", "RECESS_SNAPSHOT", "testdata/snapshot.json", func(c *recess.Config) { c.SnapshotFile = "testdata/snapshot.json" }},
 	{"scopes, one a line", "RECESS_SCOPES", "eu = /eu/** ; host:eu.example.com\nv=~^/v{1,2}/\n", func(c *recess.Config) {
 		c.Policy.Scopes = map[string][]string{"eu": {"/eu/**", "host:eu.example.com"}, "v": {"~^/v{1,2}/"}}
 	}},
@@ -112,6 +112,9 @@ var unusable = []struct{ name, lines, says, hides string }{
 	{"no poll", "RECESS_POLL=0", `write at least 100ms`, ""},
 	{"too fast a poll", "RECESS_POLL=1ms", `RECESS_POLL="1ms": RECESS_POLL is 1ms, at least 100ms is needed`, "Config."},
 	{"a negative wait", "RECESS_START_WAIT=-5", `write seconds`, ""},
+	{"a snapshot in no directory", "RECESS_SNAPSHOT=testdata/none/snapshot.json", `RECESS_SNAPSHOT="testdata/none/snapshot.json": there is no directory "testdata/none"`, ""},
+	{"a snapshot below a file", "RECESS_SNAPSHOT=load_test.go/snapshot.json", `there is no directory "load_test.go"`, ""},
+	{"a snapshot that is a directory", "RECESS_SNAPSHOT=testdata", `it is a directory: name a file in it, as in "testdata`, ""},
 	{"a scope without rules", "RECESS_SCOPES=eu", `"eu": write it as in eu=/eu/**`, ""},
 	{"a scope with nothing behind the equals sign", "RECESS_SCOPES=eu= ;", `write it as in eu=/eu/**`, ""},
 	{"a scope twice", "RECESS_SCOPES=eu=/eu/**\neu=/europe/**", `"eu" stands twice`, ""},
@@ -146,5 +149,5 @@ var alwaysBad = map[string]string{
 	"RECESS_ALLOW_TESTS": "x", "RECESS_LOGOUT_AUTHENTICATED": "x", "RECESS_LOGOUT_STAFF": "x", "RECESS_LOGOUT_SUPERUSER": "x",
 	"RECESS_REDIRECT_URL": "//example.com", "RECESS_TEMPLATE": "testdata/none", "RECESS_CONTENT_SECURITY_POLICY": "default-src",
 	"RECESS_RESPONSE_TYPE": "x", "RECESS_STATUS_CODE": "x", "RECESS_RETRY_AFTER": "x", "RECESS_INSTANCE": "\x01", "RECESS_POLL": "1ms",
-	"RECESS_START_WAIT": "x", "RECESS_SCOPES": "api=x",
+	"RECESS_START_WAIT": "x", "RECESS_SCOPES": "api=x", "RECESS_SNAPSHOT": "testdata",
 }

@@ -183,7 +183,7 @@ var settings = []setting{
 		startWait, nil,
 	},
 	{
-		Variable{"RECESS_SNAPSHOT", "", "", "A file that keeps the last known state, for a start while the backend is down."},
+		Variable{snapshotVariable, "", "", "A file that keeps the last known state, for a start while the backend is down. Its directory must exist, and it is not the state file."},
 		text(func(d *draft, v string) { d.SnapshotFile = v }), nil,
 	},
 	{

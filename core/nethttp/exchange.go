@@ -51,16 +51,26 @@ func (x *Exchange) Header(name string) string {
 }
 
 // Peer implements [recess.Request]. It is the socket's peer if [ConnContext] is installed; else it is read from
-// RemoteAddr, and is the zero AddrPort once a middleware has written something else there.
+// RemoteAddr. It is the zero AddrPort on a Unix socket, and nobody's once a middleware has written something else there,
+// which is not to be taken for a proxy on a Unix socket.
 func (x *Exchange) Peer() netip.AddrPort {
 	if peer, ok := x.Request.Context().Value(peerKey{}).(netip.AddrPort); ok {
 		return peer
 	}
 	peer, err := netip.ParseAddrPort(x.Request.RemoteAddr)
-	if err != nil {
+	if err == nil {
+		return peer
+	}
+	local, _ := x.Request.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return addressless(local)
+}
+
+// addressless is the peer of a connection whose remote address is none.
+func addressless(end net.Addr) netip.AddrPort {
+	if _, ok := end.(*net.UnixAddr); ok {
 		return netip.AddrPort{}
 	}
-	return peer
+	return netip.AddrPortFrom(netip.Addr{}, 1) // no address, and yet not what stands for a Unix socket
 }
 
 // SetHeader implements [recess.Exchange].
@@ -78,11 +88,18 @@ func (x *Exchange) Answer(a *page.Answer) {
 	for _, f := range a.Header {
 		header[f.Name] = f.Value
 	}
+	if r := x.Request; r.ProtoMajor == 1 && r.ContentLength != 0 {
+		// Else net/http reads up to 256 KiB of the body that nobody wants before it sends the answer, and a client that
+		// stalls gets none. What follows the body on the connection is not served.
+		header["Connection"] = closing
+	}
 	x.Writer.WriteHeader(a.Status)
 	if x.Request.Method != http.MethodHead {
 		_, _ = x.Writer.Write(a.Body) // a client that is gone needs no answer
 	}
 }
+
+var closing = []string{"close"}
 
 type peerKey struct{}
 
@@ -91,7 +108,7 @@ type peerKey struct{}
 func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	peer, err := netip.ParseAddrPort(c.RemoteAddr().String())
 	if err != nil {
-		peer = netip.AddrPort{} // a Unix socket has no address to allow
+		peer = addressless(c.RemoteAddr())
 	}
 	return context.WithValue(ctx, peerKey{}, peer)
 }

@@ -12,6 +12,9 @@ import (
 	"github.com/recess-go/recess/core/page"
 )
 
+// nobody is a peer that has no address and is not on a Unix socket either.
+var nobody = netip.AddrPortFrom(netip.Addr{}, 1)
+
 func TestPeerIsReadFromRemoteAddr(t *testing.T) {
 	for remote, want := range map[string]string{
 		"192.0.2.1:1234":          "192.0.2.1:1234",
@@ -25,13 +28,32 @@ func TestPeerIsReadFromRemoteAddr(t *testing.T) {
 		"localhost:80":            "",
 	} {
 		x := nethttp.Exchange{Request: &http.Request{RemoteAddr: remote}}
-		var addr netip.AddrPort
+		addr := nobody
 		if want != "" {
 			addr = netip.MustParseAddrPort(want)
 		}
 		if got := x.Peer(); got != addr {
 			t.Errorf("RemoteAddr %q: peer %v, want %v", remote, got, addr)
 		}
+	}
+}
+
+// Only the connection itself says that it is a Unix socket: a trusted "unix" is not to be had by overwriting RemoteAddr.
+func TestPeerIsNoneOnAUnixSocketAlone(t *testing.T) {
+	unix, tcp := &net.UnixAddr{Name: "/s", Net: "unix"}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}
+	for _, remote := range []string{"", "@", "203.0.113.7"} {
+		for local, want := range map[net.Addr]netip.AddrPort{unix: {}, tcp: nobody, nil: nobody} {
+			ctx := context.WithValue(t.Context(), http.LocalAddrContextKey, local)
+			x := nethttp.Exchange{Request: (&http.Request{RemoteAddr: remote}).WithContext(ctx)}
+			if got := x.Peer(); got != want {
+				t.Errorf("RemoteAddr %q, local address %v: peer %#v, want %#v", remote, local, got, want)
+			}
+		}
+	}
+	strange := nethttp.ConnContext(t.Context(), conn{remote: addr("pipe")})
+	x := nethttp.Exchange{Request: (&http.Request{RemoteAddr: "@"}).WithContext(strange)}
+	if got := x.Peer(); got != nobody {
+		t.Errorf("a connection of another kind: peer %#v, want %#v", got, nobody)
 	}
 }
 
@@ -53,7 +75,7 @@ func TestPeerIsKeptByConnContextWhateverIsWrittenLater(t *testing.T) {
 			t.Errorf("RemoteAddr %q: peer %s, want the socket's", remote, got)
 		}
 		x.Request = r.WithContext(nethttp.ConnContext(context.Background(), unix))
-		if got := x.Peer(); got.IsValid() {
+		if got := x.Peer(); got != (netip.AddrPort{}) {
 			t.Errorf("RemoteAddr %q on a Unix socket: peer %s, want none", remote, got)
 		}
 	}

@@ -72,7 +72,7 @@ func TestNewNamesTheHooksThatThePolicyNeeds(t *testing.T) {
 }
 
 func TestForwardedPeerOpensNothingOnceRemoteAddrIsOverwritten(t *testing.T) {
-	engine := closed(t, recess.Policy{AllowNetworks: []string{"203.0.113.0/24"}})
+	engine := closed(t, recess.Policy{AllowNetworks: []string{"203.0.113.0/24"}, TrustedProxies: []string{"unix"}})
 	gated := gateOf(t, engine, nil).Middleware(orders())
 	// What chi's RealIP and gorilla's ProxyHeaders do.
 	overwriting := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -33,9 +33,10 @@ func (g *Gate) Scope(name string) func(http.Handler) http.Handler {
 	}
 }
 
-// ServeHTTP runs the marked handler. One that is forced on refuses, unless the route as a whole says otherwise.
+// ServeHTTP runs the marked handler. One that is forced on, or in a scope that is closed, refuses by itself where the
+// middleware did not, unless the route as a whole says otherwise.
 func (m *Marked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if m.marker.Force != recess.ForcedOn || m.gate.port.AdmitForced(Context{w, r}, w, r) {
+	if m.marker.Force == recess.ForcedOff || m.gate.port.AdmitMarked(m.marker, Context{w, r}, w, r) {
 		m.next.ServeHTTP(w, r)
 	}
 }

@@ -28,10 +28,12 @@ func (p *Port[C]) Admit(t *recess.Ticket, c C, w http.ResponseWriter, r *http.Re
 	return p.ask(t.Admit, c, Exchange{w, r})
 }
 
-// AdmitForced asks the same for a request that has reached the marker of a route that is forced on; see
-// [recess.Engine.AdmitForced].
-func (p *Port[C]) AdmitForced(c C, w http.ResponseWriter, r *http.Request) bool {
-	return p.ask(p.Engine.AdmitForced, c, Exchange{w, r})
+// AdmitMarked asks the same for a request that has reached a marker; see [recess.Engine.AdmitMarked].
+func (p *Port[C]) AdmitMarked(marker recess.Marker, c C, w http.ResponseWriter, r *http.Request) bool {
+	if marker.Force != recess.ForcedOn && p.Engine.Open() {
+		return true
+	}
+	return p.ask(func(x recess.Exchange) bool { return p.Engine.AdmitMarked(x, marker) }, c, Exchange{w, r})
 }
 
 // ask lends an exchange for the time of a question, so that a request costs no allocation.

@@ -62,7 +62,7 @@ func TestAPortPutsRequestsToItsEngine(t *testing.T) {
 		ticket := engine.Begin()
 		var admitted bool
 		if test.forced {
-			admitted = port.AdmitForced(v, w, r)
+			admitted = port.AdmitMarked(on, v, w, r)
 		} else {
 			admitted = port.Admit(&ticket, v, w, r)
 		}

@@ -84,5 +84,9 @@ func (b *builder) mark(m adaptertest.Mark) func(http.Handler) http.Handler {
 	case recess.ForcedOn:
 		return b.gate.ForceOn
 	}
-	return b.gate.Scope(m.Scope)
+	scope := b.gate.Scope(m.Scope)
+	if !m.Wrapped {
+		return scope
+	}
+	return func(next http.Handler) http.Handler { return http.HandlerFunc(scope(next).ServeHTTP) }
 }

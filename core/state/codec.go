@@ -109,6 +109,8 @@ func checkVersion(data []byte, read int) error {
 }
 
 // Encode writes a document, indented so that a person can read it. It validates first: what Encode wrote, Decode reads.
+// The oldest entries of a history that is too long, or too large for MaxSize, are left out: what happened once must not
+// stand in the way of a change.
 func Encode(s State) ([]byte, error) {
 	if over := len(s.History) - MaxHistory; over > 0 {
 		s.History = s.History[over:]
@@ -116,19 +118,14 @@ func Encode(s State) ([]byte, error) {
 	if err := s.Validate(); err != nil {
 		return nil, fmt.Errorf("state: encode: %w", err)
 	}
-	d := document{s.Version, s.Epoch, s.Revision, s.Windows, s.History}
-	if d.Windows == nil {
-		d.Windows = []Window{}
+	data, err := layOut(s)
+	for err == nil && len(data) > MaxSize && len(s.History) > 0 {
+		s.History = s.History[1:]
+		data, err = layOut(s)
 	}
-	data, err := join(d, s.Extra)
 	if err != nil {
 		return nil, fmt.Errorf("state: encode: %w", err)
 	}
-	data, err = json.MarshalIndent(json.RawMessage(data), "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("state: encode: %w", err)
-	}
-	data = append(data, '\n')
 	if len(data) > MaxSize {
 		return nil, fmt.Errorf("state: encode: the document would have %d bytes, at most %d are allowed: end windows or shorten messages", len(data), MaxSize)
 	}
@@ -137,6 +134,22 @@ func Encode(s State) ([]byte, error) {
 		return nil, fmt.Errorf("state: encode: %w", brief(err))
 	}
 	return data, nil
+}
+
+// layOut writes a document of any size.
+func layOut(s State) ([]byte, error) {
+	d := document{s.Version, s.Epoch, s.Revision, s.Windows, s.History}
+	if d.Windows == nil {
+		d.Windows = []Window{}
+	}
+	data, err := join(d, s.Extra)
+	if err != nil {
+		return nil, err
+	}
+	if data, err = json.MarshalIndent(json.RawMessage(data), "", "  "); err != nil {
+		return nil, err
+	}
+	return append(data, '\n'), nil
 }
 
 // MarshalJSON writes the window with the members it does not know, as [Encode] does.

@@ -208,6 +208,30 @@ func TestEncodeKeepsTheNewestHistory(t *testing.T) {
 	}
 }
 
+func TestADocumentThatItsHistoryFillsCanStillBeChanged(t *testing.T) {
+	s := full()
+	s.History = nil
+	words := make([]string, 20)
+	for i := range words {
+		words[i] = strings.Repeat("x", 1000)
+	}
+	for n := range state.MaxHistory {
+		s.History = append(s.History, state.Entry{Revision: int64(n), Action: "on", Windows: words})
+	}
+	got, err := state.Decode(mustEncode(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Windows) != 1 || len(got.History) < 5 || got.History[len(got.History)-1].Revision != state.MaxHistory-1 || len(s.History) != state.MaxHistory {
+		t.Errorf("%d windows and %d entries are left; the caller's list has %d", len(got.Windows), len(got.History), len(s.History))
+	}
+	one := s
+	one.History = s.History[len(s.History)-len(got.History)-1:]
+	if again, err := state.Decode(mustEncode(t, one)); err != nil || len(again.History) != len(got.History) {
+		t.Errorf("of one entry more, %d are left, %v: want %d", len(again.History), err, len(got.History))
+	}
+}
+
 // checkRoundTrip asserts that a decoded state encodes, and decodes to the same value.
 func checkRoundTrip(t *testing.T, s state.State) {
 	t.Helper()

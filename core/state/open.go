@@ -43,7 +43,7 @@ func Register(scheme string, open Opener) {
 }
 
 // Open makes the backend that a state URL names: "file:recess.json", "memory:", "env:NAME". Its errors never repeat
-// what follows the scheme, where secrets may stand.
+// what follows the scheme, where secrets may stand; with an error the Backend is nil.
 func Open(ctx context.Context, stateURL string) (Backend, error) {
 	scheme, rest, ok := strings.Cut(stateURL, ":")
 	if !ok || !schemeShape.MatchString(scheme) {
@@ -55,7 +55,11 @@ func Open(ctx context.Context, stateURL string) (Backend, error) {
 	openers.Unlock()
 	switch pkg := imports[scheme]; {
 	case linked:
-		return open(ctx, rest)
+		backend, err := open(ctx, rest)
+		if err != nil {
+			return nil, err // never a nil pointer in a Backend that is not nil, whatever the opener returned beside its error
+		}
+		return backend, nil
 	case unreleased[pkg]:
 		return nil, fmt.Errorf("state: open: the %s: backend is not part of this release; this program can open %s", scheme, strings.Join(known, ", "))
 	case pkg != "":

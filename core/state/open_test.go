@@ -30,6 +30,17 @@ func TestOpenHandsOnWhatFollowsTheScheme(t *testing.T) {
 	}
 }
 
+// nobody is a backend that must not be called.
+type nobody struct{ state.Backend }
+
+func TestOpenReturnsNoBackendWithAnError(t *testing.T) {
+	refused := errors.New("refused")
+	state.Register("opentest", func(context.Context, string) (state.Backend, error) { return (*nobody)(nil), refused })
+	if b, err := state.Open(t.Context(), "opentest:"); b != nil || !errors.Is(err, refused) {
+		t.Errorf("it returns a backend of type %T with the error %v", b, err)
+	}
+}
+
 func TestOpenSaysWhatIsWrongAndShowsNoSecret(t *testing.T) {
 	state.Register("opentest", nil)
 	for _, c := range []struct{ name, url, says string }{

@@ -14,10 +14,10 @@ const Version = 1
 type State struct {
 	// Version is the schema version, [Version]. Another one is refused by name.
 	Version int
-	// Epoch names one line of revisions. It is set when the document is first written, as Unix milliseconds, and
-	// again, always larger, when a lost or broken document is started anew. 0 belongs to Revision 0.
+	// Epoch orders documents of a store that has lost or rolled back some: the Unix time in milliseconds of the writer
+	// at the last change, never less than before. 0 belongs to Revision 0.
 	Epoch int64
-	// Revision counts the changes of one epoch from 1. 0 means unnumbered: the document was written by hand or by
+	// Revision counts the changes from 1. 0 means unnumbered: the document was written by hand or by
 	// Django, and each different text is simply the newest.
 	Revision int64
 	// Windows are the running and the planned ones, and those that ended since the last change.

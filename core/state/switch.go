@@ -101,8 +101,9 @@ func parseDjangoTime(what string, text *string) (time.Time, error) {
 
 // EncodeDjango writes the state in django-maintenance-mode's form, byte for byte as version 0.23 does: "0", "1" or
 // Python's json.dumps of start and end, in microseconds, without a final newline. That form knows one window of mode
-// full over the whole site; anything else is refused with ErrInexpressible. Windows that all run now are written as
-// one, the one that ends last. Messages, reasons and the history are not kept.
+// full over the whole site, without a name, messages or a reason; anything else is refused with ErrInexpressible, so that
+// nobody is told of what is not kept. Windows that all run now are written as one, the one that ends last. Who opened
+// a window and the history are not kept.
 func EncodeDjango(s State, now time.Time) ([]byte, error) {
 	var live []Window
 	for _, w := range s.Windows {
@@ -116,6 +117,12 @@ func EncodeDjango(s State, now time.Time) ([]byte, error) {
 			return nil, inexpressible("scope %q: django's state file knows only the whole site", w.Scope)
 		case w.Mode != Full:
 			return nil, inexpressible("mode %s: django's state file knows only full", w.Mode)
+		case w.Name != "":
+			return nil, inexpressible("window %s is held as %s: django's state file knows no names: leave out --as", w.ID, w.Name)
+		case len(w.Messages) > 0:
+			return nil, inexpressible("window %s has a message: django's state file knows no messages: leave out --message", w.ID)
+		case w.Reason != "":
+			return nil, inexpressible("window %s has a reason: django's state file knows no reasons: leave out --reason", w.ID)
 		}
 	}
 	union, ok := unite(live, now)

@@ -105,7 +105,14 @@ func TestTheDjangoFormatIsWrittenAsDjangoWritesIt(t *testing.T) {
 	}{
 		{"no window", nil, "0"},
 		{"an open window", []state.Window{running}, "1"},
-		{"a window with a message and a reason", window(func(w *state.Window) { w.Reason = "x"; w.Messages = map[string]string{"": "y"} }), "1"},
+		{"a name", window(func(w *state.Window) { w.Name = "deploy" }), ""},
+		{"a message", window(func(w *state.Window) { w.Messages = map[string]string{"": "y"} }), ""},
+		{"a message in a language", window(func(w *state.Window) { w.Messages = map[string]string{"de": "y"} }), ""},
+		{"a reason", window(func(w *state.Window) { w.Reason = "x" }), ""},
+		{"an ended window with all of them", window(func(w *state.Window) {
+			w.End, w.Name, w.Reason, w.Messages = noon, "deploy", "x", map[string]string{"": "y"}
+		}), "0"},
+		{"who opened it, which nobody claims to keep", window(func(w *state.Window) { w.OpenedBy.Name = "alice" }), "1"},
 		{"an ended window", window(func(w *state.Window) { w.End = noon }), "0"},
 		{"an ended window of a scope", window(func(w *state.Window) { w.End, w.Scope = noon, "eu" }), "0"},
 		{"a start", window(func(w *state.Window) { w.Start = noon.In(berlin) }), `{"start": "2026-11-21T13:00:00+01:00", "end": null}`},

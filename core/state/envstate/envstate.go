@@ -20,7 +20,13 @@ import (
 )
 
 func init() {
-	state.Register("env", func(_ context.Context, rest string) (state.Backend, error) { return New(rest) })
+	state.Register("env", func(_ context.Context, rest string) (state.Backend, error) {
+		b, err := New(rest)
+		if err != nil {
+			return nil, err
+		}
+		return b, nil
+	})
 }
 
 // A Backend is a [state.Backend] that reads an environment variable. It can only be polled (the process may change

@@ -20,7 +20,7 @@ func TestDjangoReadsWhatWeWriteAndWeWhatItWrites(t *testing.T) {
 		window *state.Window
 		want   string
 	}{
-		{"on", &state.Window{ID: "a", Mode: state.Full, Reason: "r"}, "1"},
+		{"on", &state.Window{ID: "a", Mode: state.Full}, "1"},
 		{"off", nil, "0"},
 		{"until", &state.Window{ID: "a", Mode: state.Full, End: time.Date(2099, 1, 2, 3, 4, 5, 0, time.UTC)}, `{"start": null, "end": "2099-01-02T03:04:05+00:00"}`},
 	} {

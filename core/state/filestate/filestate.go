@@ -104,6 +104,9 @@ func New(path string, config Config) (*Backend, error) {
 	}, nil
 }
 
+// Path is the absolute path of the file.
+func (b *Backend) Path() string { return b.path }
+
 // Close implements [state.Backend].
 func (b *Backend) Close() error {
 	b.mu.Lock()
@@ -160,6 +163,8 @@ func (b *Backend) next(ctx context.Context, since state.Rev) (state.Doc, time.Du
 		}
 		doc, err := b.look(ctx)
 		switch {
+		case errors.Is(err, errUnsettled) && since != state.Unseen:
+			return state.Doc{}, 0, state.ErrUnchanged // as at the end of every wait; the next call looks again
 		case err != nil:
 			return state.Doc{}, 0, err
 		case doc.Rev != since:

@@ -36,12 +36,19 @@ type content struct {
 	age    time.Duration
 }
 
-// look reads the file and says what it means.
+// errUnsettled says that a file has just become empty, and that there was no time to see whether it will be written.
+var errUnsettled = errors.New("the file has just become empty, and the wait for what is written to it was cut short")
+
+// look reads the file and says what it means. A context that ends while an empty file is given its time leaves open
+// what that means: the error is errUnsettled.
 func (b *Backend) look(ctx context.Context) (state.Doc, error) {
 	doc, unsettled, err := b.glance(false)
 	if unsettled > 0 {
 		b.pause(ctx, unsettled)
-		doc, _, err = b.glance(true)
+		doc, unsettled, err = b.glance(ctx.Err() == nil)
+	}
+	if unsettled > 0 {
+		return state.Doc{}, fmt.Errorf("%w: %w", errUnsettled, ctx.Err())
 	}
 	return doc, err
 }

@@ -146,8 +146,15 @@ func TestTheWaitForAnEmptyFileEndsWithTheContext(t *testing.T) {
 	must(t, os.Chtimes(path, ahead, ahead))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if doc, err := state.Read(ctx, b); err != nil || means(doc) != "on" {
-		t.Errorf("it says %s, %v", means(doc), err)
+	if doc, err := state.Read(ctx, b); !errors.Is(err, context.Canceled) || doc.Rev != state.None {
+		t.Errorf("it says %s, %v: nobody knows yet what the empty file means", means(doc), err)
+	}
+	if doc, _, err := b.Next(ctx, state.None); !errors.Is(err, state.ErrUnchanged) || doc.Rev != state.None {
+		t.Errorf("to a follower it says %s, %v", means(doc), err)
+	}
+	filestate.OnPause(b, func(context.Context, time.Duration) { write(t, path, "off") })
+	if doc, err := state.Read(ctx, b); err != nil || means(doc) != "off" {
+		t.Errorf("written in the meantime it says %s, %v", means(doc), err)
 	}
 }
 

@@ -17,7 +17,11 @@ func init() {
 		if err != nil {
 			return nil, fmt.Errorf("filestate: open: %w", err)
 		}
-		return New(path, config)
+		b, err := New(path, config)
+		if err != nil {
+			return nil, err
+		}
+		return b, nil
 	})
 }
 

@@ -91,10 +91,12 @@ func oneWriterWins(t *testing.T, s *subject) {
 		mu    sync.Mutex
 		wins  = make(map[int]int)
 		found faults
+		ready sync.WaitGroup // until all have read the same: a writer that comes when the others are done meets nobody
 	)
+	ready.Add(writers)
 	for w := range writers {
 		all.Go(func() {
-			n, err := countUp(ctx, handles[w%len(handles)])
+			n, err := countUp(ctx, handles[w%len(handles)], sync.OnceFunc(func() { ready.Done(); ready.Wait() }))
 			if err != nil {
 				found.add("writer %d: %w", w, err)
 				return
@@ -114,10 +116,11 @@ func oneWriterWins(t *testing.T, s *subject) {
 	s.expect(t, read(t, handles[0]), writers)
 }
 
-// countUp replaces the document by its successor and returns the successor's number.
-func countUp(ctx context.Context, b state.Backend) (int, error) {
+// countUp replaces the document by its successor and returns the successor's number. It calls meet after each look.
+func countUp(ctx context.Context, b state.Backend, meet func()) (int, error) {
 	for {
 		doc, n, err := readNumber(ctx, b)
+		meet()
 		if err != nil {
 			return 0, err
 		}

@@ -18,11 +18,15 @@ type IO struct {
 	Err io.Writer // errors and questions: os.Stderr if nil
 	// LookupEnv reads an environment variable: os.LookupEnv if nil.
 	LookupEnv func(name string) (value string, ok bool)
+	// Environ lists the environment, lines of NAME=value, so that a RECESS_ variable that nobody knows is refused and
+	// not overlooked: os.Environ if nil.
+	Environ func() []string
 }
 
 // Options is what an application sets that mounts the commands. The zero Options is the recess binary's.
 //
-// The commands open state URLs with [state.Open]: import the packages of the backends that shall be known.
+// The commands open state URLs with [state.Open]. They bring file:, env: and memory:; import the packages of the other
+// backends that shall be known.
 type Options struct {
 	// Program is what people type before the command, for help and completion: "recess" by default.
 	Program string
@@ -40,7 +44,7 @@ func Main(ctx context.Context, args []string, io IO, options Options) (exitCode 
 	setup := cli.Setup{
 		Program: cmp.Or(options.Program, "recess"), State: cmp.Or(options.State, "file:recess.json"),
 		Backend: options.Backend, Forced: options.Forced,
-		In: io.In, Out: io.Out, Err: io.Err, LookupEnv: io.LookupEnv,
+		In: io.In, Out: io.Out, Err: io.Err, LookupEnv: io.LookupEnv, Environ: io.Environ,
 	}
 	if setup.In == nil {
 		setup.In = os.Stdin
@@ -53,6 +57,9 @@ func Main(ctx context.Context, args []string, io IO, options Options) (exitCode 
 	}
 	if setup.LookupEnv == nil {
 		setup.LookupEnv = os.LookupEnv
+	}
+	if setup.Environ == nil {
+		setup.Environ = os.Environ
 	}
 	return cli.Main(ctx, args, setup)
 }

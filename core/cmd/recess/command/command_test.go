@@ -30,6 +30,12 @@ func runWith(ctx context.Context, options command.Options, env map[string]string
 	code := command.Main(ctx, args, command.IO{
 		In: strings.NewReader(in), Out: &out, Err: &errOut,
 		LookupEnv: func(name string) (string, bool) { value, ok := env[name]; return value, ok },
+		Environ: func() (lines []string) {
+			for name, value := range env {
+				lines = append(lines, name+"="+value)
+			}
+			return lines
+		},
 	}, options)
 	return run{code, out.String(), errOut.String()}
 }
@@ -196,7 +202,6 @@ func (failing) Next(context.Context, state.Rev) (state.Doc, time.Duration, error
 
 func TestStateURLsThatCannotBeUsed(t *testing.T) {
 	for _, c := range []struct{ name, url, says string }{
-		{"a backend that is not linked in says what to import", "env:SWITCH", `import _ "github.com/recess-go/recess/core/state/envstate"`},
 		{"a backend of a later release", "redis://:hunter2@host:6379/0", "not part of this release"},
 		{"an unknown scheme", "hunter2://user:hunter2@host", "no backend has the scheme"},
 		{"no scheme", "hunter2", "has no scheme"},
@@ -282,6 +287,54 @@ func TestEveryHelpNamesTheProgram(t *testing.T) {
 		if got.code != 0 || !strings.Contains(got.out, "Usage: myapp maintenance "+name) || strings.Contains(got.out, "PROGRAM") || strings.Contains(got.out, "recess on") {
 			t.Errorf("exit code %d:\n%s%s", got.code, got.out, got.err)
 		}
+	}
+}
+
+// TestTheExamplesOfEveryHelpAreIndented: the first line of a text loses its blanks, and a line that is not indented is
+// wrapped.
+func TestTheExamplesOfEveryHelpAreIndented(t *testing.T) {
+	for _, name := range []string{"on", "off", "status", "schedule", "cancel", "watch", "completion"} {
+		got := runWith(t.Context(), command.Options{Program: "myapp"}, nil, "", name, "--help")
+		for line := range strings.Lines(got.out) {
+			if strings.HasPrefix(line, "myapp ") || strings.HasPrefix(line, "source ") {
+				t.Errorf("%s --help: %q is not indented", name, line)
+			}
+		}
+		if !strings.Contains(got.out, "    myapp "+name) && !strings.Contains(got.out, "    source <(myapp "+name) {
+			t.Errorf("%s --help shows no example:\n%s", name, got.out)
+		}
+	}
+}
+
+func TestAVariableThatNobodyKnowsIsRefused(t *testing.T) {
+	env := map[string]string{"RECESS_STAET": "file:elsewhere.json"}
+	for _, c := range []struct {
+		args []string
+		code int
+	}{
+		{[]string{"on"}, 2},
+		{[]string{"off", "--json"}, 2},
+		{[]string{"status"}, 2},
+		{[]string{"watch"}, 2},
+		{[]string{"version"}, 0},
+		{[]string{"completion", "bash"}, 0},
+		{[]string{"on", "--help"}, 0},
+	} {
+		b := newBackend(t)
+		got := runWith(t.Context(), optionsOf(b), env, "", c.args...)
+		if got.code != c.code || c.code == 2 && !strings.Contains(got.err, "RECESS_STAET: there is no such variable: did you mean RECESS_STATE?") {
+			t.Errorf("%q: exit code %d: %s", c.args, got.code, got.err)
+		}
+		if doc, err := state.Read(t.Context(), b); err != nil || doc.Rev != state.None {
+			t.Errorf("%q: something was written, %v", c.args, err)
+		}
+	}
+	env = map[string]string{"RECESS_SWITCH": "on"}
+	if got := runWith(t.Context(), command.Options{}, env, "", "status", "--state", "env:RECESS_SWITCH"); got.code != 0 {
+		t.Errorf("the variable that the state is kept in: exit code %d: %s", got.code, got.err)
+	}
+	if got := runWith(t.Context(), command.Options{}, env, "", "status"); got.code != 2 {
+		t.Errorf("the same while the state is elsewhere: exit code %d: %s", got.code, got.err)
 	}
 }
 

@@ -17,9 +17,9 @@
 //
 //	0   done; also when it was so already
 //	1   failed: refused by RECESS_MODE, by a read-only backend, by the person asked, or the state makes no sense
-//	2   the command line or its settings make no sense; nothing was changed
+//	2   the command line or its settings make no sense, or a RECESS_ variable is set that nobody knows; nothing was changed
 //	3   somebody else changed the state first; nothing was changed
-//	5   the backend cannot be reached
+//	5   the backend cannot be reached or written
 //	10  "status --exit-code" only: something is refused (0: nothing is)
 //
 // # JSON
@@ -33,7 +33,7 @@
 //	on, off,
 //	schedule,
 //	cancel    {"action", "changed", "opened": [WINDOW], "updated": [WINDOW], "ended": [WINDOW], "cancelled": [WINDOW],
-//	           "salvaged", "status": as above}
+//	           "started", "salvaged", "status": as above}
 //	watch     {"at", "event", "active", "revision", "window"?: WINDOW, "action"?, "by"?: ACTOR, "reason"?, "error"?, "status"?};
 //	          event is watching, opened, planned, started, updated, ended, expired, cancelled, unreachable, invalid,
 //	          lost or recovered

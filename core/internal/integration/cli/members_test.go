@@ -16,7 +16,7 @@ var documented = map[string]string{
 	"window":  "id name scope mode starts_at ends_at messages reason opened_by opened_at",
 	"actor":   "name host source",
 	"entry":   "revision at by action windows reason replaced",
-	"change":  "action changed opened updated ended cancelled salvaged status",
+	"change":  "action changed opened updated ended cancelled started salvaged status",
 	"version": "version go platform schema",
 	"error":   "code exit_code message hint",
 }

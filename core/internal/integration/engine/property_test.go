@@ -118,6 +118,13 @@ func covered(windows []state.Window, r *request, now time.Time) bool {
 	return false
 }
 
+// anyRefuses reports whether some window runs that refuses anything at all.
+func anyRefuses(windows []state.Window, now time.Time) bool {
+	return slices.ContainsFunc(windows, func(w state.Window) bool {
+		return w.Mode != state.Announce && !now.Before(w.Start) && (w.End.IsZero() || now.Before(w.End))
+	})
+}
+
 func inScope(scope string, r *request) bool {
 	lower := strings.ToLower(r.path)
 	byRule := lower == "/a" || strings.HasPrefix(lower, "/a/") || strings.HasPrefix(strings.ToLower(r.host), "api.example")
@@ -146,8 +153,9 @@ func allowed(p recess.Policy, r *request) (reason recess.Reason, logout bool) {
 	host := strings.ToLower(r.host)
 	host, _, _ = strings.Cut(host, ":")
 	switch {
-	case p.AllowAnonymous && !u.Authenticated, p.AllowStaff && u.Staff, p.AllowSuperuser && u.Superuser,
-		slices.ContainsFunc(u.Roles, func(role string) bool { return slices.Contains(p.AllowRoles, role) }):
+	case p.AllowAnonymous && !u.Authenticated,
+		u.Authenticated && (p.AllowStaff && u.Staff || p.AllowSuperuser && u.Superuser ||
+			slices.ContainsFunc(u.Roles, func(role string) bool { return slices.Contains(p.AllowRoles, role) })):
 		return recess.ReasonUser, logout
 	case p.AllowAdminSite != "" && within(p.AllowAdminSite):
 		return recess.ReasonAdminSite, logout
@@ -203,7 +211,7 @@ func check(t *rapid.T, policy recess.Policy, windows []state.Window, r *request,
 	want := recess.ReasonWindow
 	refuse, loggedOut := true, false
 	switch {
-	case open: // nothing runs and nothing is planned: the route's own marker is not asked, it stands in the chain
+	case open || !anyRefuses(windows, now): // the route's own marker is not asked: it stands in the chain
 		refuse, want = false, recess.ReasonOpen
 	case r.marker.Force == recess.ForcedOff:
 		refuse, want = false, recess.ReasonMarker

@@ -34,7 +34,7 @@ func (s *session) change(ctx context.Context, p proposal) error {
 			return err
 		}
 	}
-	bounded, cancel := context.WithTimeout(ctx, s.globals.Timeout)
+	bounded, cancel := context.WithTimeout(ctx, s.globals.Timeout.Duration)
 	defer cancel()
 	change, err := p.do(bounded, s.controller(backend))
 	if err != nil {
@@ -76,6 +76,9 @@ func (s *session) show(c *report.Change, asked proposal) {
 	p.List("Cancelled", c.Cancelled, p.Brief)
 	if c.Salvaged != "" {
 		fmt.Fprintf(s.Out, "\nThe state made no sense and was replaced. The broken text is kept in %s.\n", report.Clean(c.Salvaged))
+	}
+	if c.Started {
+		fmt.Fprintln(s.Out, "\nThere was no document. One that says off was written, so that services which remember an older one follow it.")
 	}
 	switch {
 	case c.Action == "off":

@@ -12,6 +12,7 @@ import (
 
 	recess "github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/cmd/recess/internal/report"
+	"github.com/recess-go/recess/core/config"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -25,6 +26,7 @@ type Setup struct {
 	In        io.Reader
 	Out, Err  io.Writer
 	LookupEnv func(name string) (value string, ok bool)
+	Environ   func() []string
 
 	seen []string // state URLs and other words of the command line that may hold secrets
 }
@@ -108,7 +110,7 @@ func explain(err error) error {
 	if errors.Is(err, errHelped) {
 		return errHelped
 	}
-	wrong := &usageError{text: err.Error()}
+	wrong := &usageError{text: ownWords(err.Error())}
 	var parse *kong.ParseError
 	if errors.As(err, &parse) && parse.Context != nil {
 		if node := parse.Context.Selected(); node != nil {
@@ -124,19 +126,33 @@ func (s *session) run(ctx context.Context, command runner) error {
 		return err
 	}
 	switch command.(type) {
+	case *versionCommand, *completionCommand: // they are about the program, wherever it is
+	default:
+		if err := s.checkNames(); err != nil {
+			return err
+		}
+	}
+	switch command.(type) {
 	case *onCommand, *scheduleCommand:
 	default:
 		if len(s.messages) > 0 {
 			return usage("--message-TAG goes with on and schedule only")
 		}
 	}
-	if s.globals.Timeout <= 0 {
-		return usage("--timeout: %s is not a duration above zero", s.globals.Timeout)
-	}
 	if s.globals.State != nil && s.Backend != nil {
 		return usage("--state cannot be used here: %s brings its own state", s.Program)
 	}
 	return command.run(ctx, s)
+}
+
+// checkNames refuses variables that nobody knows, as the services do: with RECESS_STAET set the command would change
+// another state than the one that is meant.
+func (s *session) checkNames() error {
+	err := config.CheckNames(s.Environ(), s.stateURL())
+	if err != nil {
+		return usage("%s", strings.TrimPrefix(err.Error(), "config: "))
+	}
+	return nil
 }
 
 // forcedMode is the application's forced mode, or that of RECESS_MODE.

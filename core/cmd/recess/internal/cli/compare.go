@@ -63,10 +63,11 @@ func differences(before, after *state.State, now time.Time) []report.Event {
 	return events
 }
 
-// sign adds who did it, if exactly one change lies between the two documents: with several, nobody can tell.
+// sign adds who did it, if exactly one change lies between the two documents: with several, nobody can tell. Epochs may
+// grow with every change; revisions are counted, and start again in a store that was emptied.
 func sign(e *report.Event, before, after *state.State) {
 	n := len(after.History)
-	next := before.Epoch == after.Epoch && after.Revision == before.Revision+1 || before.Epoch < after.Epoch && after.Revision == 1
+	next := before.Epoch <= after.Epoch && after.Revision == before.Revision+1 || before.Epoch < after.Epoch && after.Revision == 1
 	if n == 0 || !next || after.History[n-1].Revision != after.Revision {
 		return
 	}

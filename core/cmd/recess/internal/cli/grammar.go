@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/recess-go/recess/core/cmd/recess/internal/moment"
 )
 
 // grammar is the command line in kong's words.
@@ -24,11 +26,20 @@ type grammar struct {
 
 // globals are the flags of every command.
 type globals struct {
-	State   *string       `placeholder:"URL" help:"Where the state lives. Without it: $$RECESS_STATE, or else ${state}."`
-	JSON    bool          `name:"json" help:"Write JSON for machines instead of text."`
-	NoColor bool          `help:"Write no colours. $$NO_COLOR does the same."`
-	Timeout time.Duration `default:"10s" placeholder:"D" help:"How long the backend may take to answer: ${default} by default."`
-	Help    helpFlag      `short:"h" help:"Show help: for all, or for one command."`
+	State   *string  `placeholder:"URL" help:"Where the state lives. Without it: $$RECESS_STATE, or else ${state}."`
+	JSON    bool     `name:"json" help:"Write JSON for machines instead of text."`
+	NoColor bool     `help:"Write no colours. $$NO_COLOR does the same."`
+	Timeout limit    `default:"10s" placeholder:"D" help:"How long the backend may take to answer: ${default} by default."`
+	Help    helpFlag `short:"h" help:"Show help: for all, or for one command."`
+}
+
+// limit is a duration above zero.
+type limit struct{ time.Duration }
+
+// UnmarshalText reads it; kong asks for it.
+func (l *limit) UnmarshalText(text []byte) (err error) {
+	l.Duration, err = moment.ParseLength(string(text))
+	return err
 }
 
 // windowFlags describe a window, for "on" and "schedule".

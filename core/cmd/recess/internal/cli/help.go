@@ -13,7 +13,7 @@ Every instance of the service follows one state; these commands change it, from 
     PROGRAM status
     PROGRAM off`
 
-// details are the longer helps of the commands. Indented lines stay as they are.
+// details are the longer helps of the commands. Indented lines stay as they are, but for the first line of a text.
 var details = map[string]string{
 	"on": `Without flags the whole site is closed until somebody says off. If the window runs already it is changed: what you do not mention stays. Saying the same again changes nothing.
 
@@ -35,7 +35,9 @@ yes, true and 1 mean the same as on.`,
     PROGRAM off --as migration       end one hold; the others go on
 
 A state that makes no sense is repaired by off: the broken text is kept, and it is said where. no, false and 0 mean the same as off.`,
-	"status": `    PROGRAM status
+	"status": `For people, for programs, and for scripts that only want to know whether something is refused:
+
+    PROGRAM status
     PROGRAM status --json | jq .active
     PROGRAM status --exit-code || echo "not open, or not known"
 
@@ -46,7 +48,9 @@ Exits with 1 if the state makes no sense and with 5 if it cannot be read.`,
     PROGRAM schedule --start 2027-01-31T21:00:00Z --until 2027-01-31T23:00:00Z --scope checkout
 
 A local time that a change of clocks skips or repeats is refused: write it in RFC 3339 then.`,
-	"cancel": `    PROGRAM cancel w3XQ…          the ids are in status
+	"cancel": `Windows are named by their ids.
+
+    PROGRAM cancel w3XQ…          the ids are in status
     PROGRAM cancel --all
 
 A window that runs is ended by off.`,
@@ -54,7 +58,9 @@ A window that runs is ended by off.`,
 
     PROGRAM watch
     PROGRAM watch --json | jq -r .event`,
-	"completion": `    source <(PROGRAM completion bash)            in ~/.bashrc
+	"completion": `Each shell keeps it in a place of its own:
+
+    source <(PROGRAM completion bash)            in ~/.bashrc
     PROGRAM completion zsh > "${fpath[1]}/_recess"
     PROGRAM completion fish > ~/.config/fish/completions/recess.fish`,
 }

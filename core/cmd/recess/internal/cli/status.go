@@ -25,6 +25,9 @@ func (c *statusCommand) run(ctx context.Context, s *session) error {
 		}
 	} else {
 		s.printer.Status(&status, s.place())
+		if !status.Exists && s.forced == recess.NotForced {
+			fmt.Fprintf(s.Out, "Services that have seen a document keep its last state; \"%s off\" makes sure that they open.\n", s.Program)
+		}
 	}
 	if c.ExitCode && status.Active {
 		return errActive
@@ -39,7 +42,7 @@ func (s *session) look(ctx context.Context) (report.Status, error) {
 		return report.Status{}, err
 	}
 	defer done()
-	bounded, cancel := context.WithTimeout(ctx, s.globals.Timeout)
+	bounded, cancel := context.WithTimeout(ctx, s.globals.Timeout.Duration)
 	defer cancel()
 	doc, err := state.Read(bounded, backend)
 	if err != nil {

@@ -26,7 +26,7 @@ func (watchCommand) run(ctx context.Context, s *session) error {
 	sightings := make(chan sighting)
 	go func() {
 		defer close(sightings)
-		sight(ctx, backend, s.globals.Timeout, sightings)
+		sight(ctx, backend, s.globals.Timeout.Duration, sightings)
 	}()
 	w := &watcher{session: s, place: s.place()}
 	timer := time.NewTimer(time.Hour)

@@ -63,6 +63,7 @@ type Change struct {
 	Updated   []Window `json:"updated"`
 	Ended     []Window `json:"ended"`     // ran until now
 	Cancelled []Window `json:"cancelled"` // were planned
+	Started   bool     `json:"started"`   // there was no document, and off wrote one
 	Salvaged  string   `json:"salvaged"`  // where the broken document is kept that was replaced; "" if it was not broken
 	Status    Status   `json:"status"`    // as it is now
 }
@@ -122,7 +123,7 @@ func strongest(running []state.Window) (mode state.Mode, ok bool) {
 // ChangeOf describes a change. What was ended after its time had come to run has ended; the rest was cancelled.
 func ChangeOf(action string, c *recess.Change, now time.Time) Change {
 	change := Change{
-		Action: action, Changed: c.Changed(), Opened: Windows(c.Opened), Updated: Windows(c.Updated), Salvaged: c.Salvaged,
+		Action: action, Changed: c.Changed(), Opened: Windows(c.Opened), Updated: Windows(c.Updated), Started: c.Started, Salvaged: c.Salvaged,
 		Ended: []Window{}, Cancelled: []Window{}, Status: StatusOf(c.After, now),
 	}
 	for _, w := range c.Ended {
