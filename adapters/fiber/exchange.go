@@ -3,7 +3,6 @@ package recessfiber
 import (
 	"bytes"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -15,9 +14,9 @@ import (
 // exchange is one request on its way through a gate. What it tells the engine lives in fiber's buffers.
 type exchange struct {
 	recess.Caller[*fiber.Ctx]
-	gate  *Gate
-	at    recess.Marker // that the request has reached; zero in the middleware
-	known *shadow       // of this application, once it was asked for
+	gate    *Gate
+	reached bool    // the request has come to a marker, not to the middleware
+	known   *shadow // of this application, once it was asked for
 }
 
 func (x *exchange) shadow() *shadow {
@@ -105,14 +104,8 @@ func (x *exchange) Peer() netip.AddrPort {
 func (x *exchange) Marker() recess.Marker {
 	s := x.shadow()
 	m := s.find(x.Context)
-	reached := x.at.Force != recess.NotForced || len(x.at.Scopes) > 0
-	if route := x.Context.Route(); reached && !s.groups[route] {
+	if route := x.Context.Route(); x.reached && !s.groups[route] {
 		m = m.Within(x.gate.said(route.Handlers))
-	}
-	for _, scope := range x.at.Scopes { // as a rule it is known, and the sum costs nothing
-		if !slices.Contains(m.Scopes, scope) {
-			m.Scopes = append(slices.Clip(m.Scopes), scope)
-		}
 	}
 	return m
 }

@@ -70,16 +70,16 @@ func New(_ *fiber.App, engine *recess.Engine, hooks Hooks) (*Gate, error) {
 func (g *Gate) Middleware(c *fiber.Ctx) error {
 	ticket := g.engine.Begin()
 	defer ticket.End()
-	if !ticket.Open() && !g.admit(ticket.Admit, recess.Marker{}, c) {
+	if !ticket.Open() && !g.admit(ticket.Admit, false, c) {
 		return nil
 	}
 	return c.Next()
 }
 
 // admit asks whether a request may go on. If not it is answered, past the application's error handler.
-func (g *Gate) admit(ask func(recess.Exchange) bool, at recess.Marker, c *fiber.Ctx) bool {
+func (g *Gate) admit(ask func(recess.Exchange) bool, reached bool, c *fiber.Ctx) bool {
 	x := g.pool.Get().(*exchange)
-	*x = exchange{Caller: recess.Caller[*fiber.Ctx]{Hooks: &g.hooks, Context: c}, gate: g, at: at}
+	*x = exchange{Caller: recess.Caller[*fiber.Ctx]{Hooks: &g.hooks, Context: c}, gate: g, reached: reached}
 	defer func() {
 		*x = exchange{}
 		g.pool.Put(x)

@@ -54,10 +54,8 @@ func (g *Gate) reached(marker recess.Marker, c *fiber.Ctx) error {
 	}
 	s, route := g.shadow(c.App()), c.Route()
 	neighbour := s.groups[route] && !s.covers(route, c.Path())
-	ask := func(x recess.Exchange) bool {
-		return g.engine.AdmitMarked(x, recess.Marker{Force: marker.Force}) // the exchange adds the scopes
-	}
-	if neighbour || g.admit(ask, marker, c) {
+	ask := func(x recess.Exchange) bool { return g.engine.AdmitMarked(x, marker) }
+	if neighbour || g.admit(ask, true, c) {
 		return c.Next()
 	}
 	return nil
