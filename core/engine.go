@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -120,19 +118,6 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	return e, nil
 }
 
-func checkSnapshotFile(path string) error {
-	if path == "" {
-		return nil
-	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("recess: Config.SnapshotFile: %s is a directory: name a file in it", path)
-	}
-	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
-		return fmt.Errorf("recess: Config.SnapshotFile: %s: the directory %s does not exist: create it first", path, filepath.Dir(path))
-	}
-	return nil
-}
-
 func defaultInstance() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -228,12 +213,6 @@ func (e *Engine) unlock() {
 	}
 }
 
-// first reports whether this kind is named for the first time.
-func (e *Engine) first(kind string) bool {
-	_, known := e.reported.LoadOrStore(kind, true)
-	return !known
-}
-
 // now is the engine's only look at the clock; it is never on the path of a request.
 func (e *Engine) now() time.Time { return time.Now() }
 
@@ -257,96 +236,9 @@ func (e *Engine) rebuild(now time.Time) {
 	}
 }
 
-// tick runs at the boundaries of windows, and once a second while the prepared answers count down.
-func (e *Engine) tick() {
-	e.mu.Lock()
-	defer e.unlock()
-	if e.ended {
-		return
-	}
-	now := e.now()
-	snap := e.snap.Load()
-	if !snap.same(&e.current, now) {
-		e.rebuild(now)
-		return
-	}
-	if snap != nil {
-		snap.refresh(now)
-	}
-	e.arm(now)
-}
-
-// arm sets the timer to the next instant at which the snapshot must change. Wall clocks are set now and then, forwards
-// and back, so as long as any window has a start or an end it is looked at once per poll interval at least.
-func (e *Engine) arm(now time.Time) {
-	if e.ended {
-		return
-	}
-	timed := func(w state.Window) bool { return !w.Start.IsZero() || !w.End.IsZero() }
-	if !slices.ContainsFunc(e.current.Windows, timed) {
-		e.timer.Stop()
-		return
-	}
-	wait := e.config.Poll
-	if next := e.current.NextBoundary(now); !next.IsZero() {
-		wait = min(wait, next.Sub(now))
-	}
-	if snap := e.snap.Load(); snap != nil && e.rules.retryAfter > 0 {
-		for _, w := range snap.running {
-			if !w.End.IsZero() {
-				wait = min(wait, untilNextSecond(w.End.Sub(now)))
-			}
-		}
-	}
-	e.timer.Reset(max(wait, time.Millisecond))
-}
-
-// untilNextSecond is when a countdown in whole seconds changes.
-func untilNextSecond(left time.Duration) time.Duration {
-	if second := left % time.Second; second > 0 {
-		return second
-	}
-	return time.Second
-}
-
 // Counts returns what the engine has counted. The in-flight count is zero only if no request that began before the
 // call runs any more.
 func (e *Engine) Counts() Counts { return e.inflight.counts() }
 
 // Instance is this process's name.
 func (e *Engine) Instance() string { return e.config.Instance }
-
-// reportOnce logs what went wrong in a callback of the application, once per kind: at a thousand requests a second
-// the second line says nothing new.
-func (e *Engine) reportOnce(kind string, what any) {
-	if e.first("callback " + kind) {
-		e.log.Error("a callback failed; requests that need it are refused with the plain answer (logged once per kind)",
-			"callback", kind, "error", fmt.Sprint(what))
-	}
-}
-
-// warnUnknownScope says once that a window is for a scope that this application does not define: it may belong to
-// another service that follows the same state, or be a typing error that leaves the site open. It is asked by the first
-// request that meets the window, when the routes and their markers are there.
-func (e *Engine) warnUnknownScope(w *window) {
-	if w.known.Swap(true) {
-		return
-	}
-	e.mu.Lock()
-	marked := e.marked[w.Scope]
-	e.mu.Unlock()
-	if !marked && e.first("scope "+w.Scope) {
-		e.log.Warn("a window runs for a scope that neither Policy.Scopes nor a marker defines: it refuses nothing here",
-			"scope", w.Scope, "window", w.ID)
-	}
-}
-
-// logWouldRefuse tells what a policy that only reports would have done.
-func (e *Engine) logWouldRefuse(r Request, d *Decision) {
-	path := r.Path()
-	if len(path) > 256 {
-		path = path[:256]
-	}
-	e.log.Info("would have been refused", "method", r.Method(), "path", fmt.Sprintf("%q", path), "reason", string(d.Reason),
-		"window", d.Window)
-}

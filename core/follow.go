@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
-	"os"
 	"time"
 
-	"github.com/recess-go/recess/core/internal/atomicfile"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -258,55 +255,4 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-}
-
-// saveSnapshot has a copy of an applied document kept on disk, once the lock is released. The lock is held.
-func (e *Engine) saveSnapshot(doc state.Doc) {
-	if e.config.SnapshotFile == "" {
-		return
-	}
-	e.unsaved = &doc
-	e.later(e.writeSnapshot)
-}
-
-// writeSnapshot writes the newest document that is not saved yet, or removes the file if there is none any more. A disk
-// that is full or read-only changes nothing else.
-func (e *Engine) writeSnapshot() {
-	e.saving.Lock()
-	defer e.saving.Unlock()
-	e.mu.Lock()
-	doc := e.unsaved
-	e.unsaved = nil
-	e.mu.Unlock()
-	if doc == nil {
-		return
-	}
-	var err error
-	if doc.Rev == state.None {
-		if err = os.Remove(e.config.SnapshotFile); errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
-	} else {
-		err = atomicfile.Write(e.config.SnapshotFile, doc.Data)
-	}
-	if err != nil && e.first("snapshot file") {
-		e.log.Warn("the state could not be saved to disk (logged once)", "file", e.config.SnapshotFile, "error", err)
-	}
-}
-
-func (e *Engine) loadSnapshot() (state.State, bool) {
-	if e.config.SnapshotFile == "" {
-		return state.State{}, false
-	}
-	data, err := os.ReadFile(e.config.SnapshotFile)
-	if err != nil {
-		return state.State{}, false
-	}
-	s, err := state.Decode(data)
-	if err != nil {
-		e.later(func() {
-			e.log.Warn("the state saved to disk makes no sense", "file", e.config.SnapshotFile, "error", err)
-		})
-	}
-	return s, err == nil
 }

@@ -229,17 +229,6 @@ func live(windows []state.Window, now time.Time) []state.Window {
 	return kept
 }
 
-// words describes the windows of a change for the history.
-func (c *Change) words() []string {
-	words := []string{}
-	for _, windows := range [...][]state.Window{c.Opened, c.Updated, c.Ended} {
-		for i := range windows {
-			words = append(words, windows[i].ID+": "+describeWindow(&windows[i]))
-		}
-	}
-	return words
-}
-
 func stamp(t time.Time) string { return t.Format(time.RFC3339) }
 
 // utc keeps instants as they are written: in UTC, to the millisecond, without a monotonic reading.

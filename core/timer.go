@@ -1,0 +1,60 @@
+package recess
+
+import (
+	"slices"
+	"time"
+
+	"github.com/recess-go/recess/core/state"
+)
+
+// tick runs at the boundaries of windows, and once a second while the prepared answers count down.
+func (e *Engine) tick() {
+	e.mu.Lock()
+	defer e.unlock()
+	if e.ended {
+		return
+	}
+	now := e.now()
+	snap := e.snap.Load()
+	if !snap.same(&e.current, now) {
+		e.rebuild(now)
+		return
+	}
+	if snap != nil {
+		snap.refresh(now)
+	}
+	e.arm(now)
+}
+
+// arm sets the timer to the next instant at which the snapshot must change. Wall clocks are set now and then, forwards
+// and back, so as long as any window has a start or an end it is looked at once per poll interval at least.
+func (e *Engine) arm(now time.Time) {
+	if e.ended {
+		return
+	}
+	timed := func(w state.Window) bool { return !w.Start.IsZero() || !w.End.IsZero() }
+	if !slices.ContainsFunc(e.current.Windows, timed) {
+		e.timer.Stop()
+		return
+	}
+	wait := e.config.Poll
+	if next := e.current.NextBoundary(now); !next.IsZero() {
+		wait = min(wait, next.Sub(now))
+	}
+	if snap := e.snap.Load(); snap != nil && e.rules.retryAfter > 0 {
+		for _, w := range snap.running {
+			if !w.End.IsZero() {
+				wait = min(wait, untilNextSecond(w.End.Sub(now)))
+			}
+		}
+	}
+	e.timer.Reset(max(wait, time.Millisecond))
+}
+
+// untilNextSecond is when a countdown in whole seconds changes.
+func untilNextSecond(left time.Duration) time.Duration {
+	if second := left % time.Second; second > 0 {
+		return second
+	}
+	return time.Second
+}
