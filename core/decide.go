@@ -250,12 +250,9 @@ func (q *inquiry) predicate() string {
 	return ""
 }
 
+// redirectTarget lets in a page of this site. One that is named by its host is not: a Host header is the client's word.
 func (q *inquiry) redirectTarget() string {
-	t := &q.rules.redirect
-	if t.path == "" {
-		return ""
-	}
-	if !t.hits(q.canonicalHost(), q.request.Path()) {
+	if t := &q.rules.redirect; t.host != "" || !t.hits("", q.request.Path()) {
 		return ""
 	}
 	return q.rules.policy.Redirect

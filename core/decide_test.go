@@ -422,6 +422,9 @@ func TestExplainTellsTheWayByTheSameCode(t *testing.T) {
 			t.Error("it does not say how the client's address was found")
 		}
 	}
+	if x := e.Explain(&asked{path: "/open/a%2Fb"}); len(x.Notes) != 1 || !strings.Contains(x.Notes[0], "no path rule") {
+		t.Errorf("an encoded slash is not explained: %q", x.Notes)
+	}
 	leaving := closedEngine(t, Policy{Logout: Logout{Authenticated: true}})
 	a := &asked{user: func() User { return User{Authenticated: true} }}
 	if x := leaving.Explain(a); a.loggedOut != 0 || len(x.Notes) != 1 {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/recess-go/recess/core/clientip"
+	"github.com/recess-go/recess/core/internal/rule"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -43,6 +44,9 @@ func (e *Engine) Explain(r Request) Explanation {
 	}
 	t := new(trace)
 	t.Decision = snap.evaluate(&inquiry{request: r, rules: e.rules, trace: t})
+	if bar := rule.NewPath(r.Path()).Bar(); bar != "" {
+		t.note("no path rule can let this request in: " + bar)
+	}
 	if e.rules.policy.ClientAddress == nil {
 		client := e.rules.client.Explain(r.Peer(), r.Header)
 		t.Client = &client

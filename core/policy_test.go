@@ -125,6 +125,18 @@ func TestARedirectNeverLeadsToItself(t *testing.T) {
 	}
 }
 
+// TestThePageInPlaceOfARedirectIsTheUsualOne: type and context are the application's there too.
+func TestThePageInPlaceOfARedirectIsTheUsualOne(t *testing.T) {
+	e := closedEngine(t, Policy{
+		Redirect: "/down", ResponseTypeFunc: func(Request) page.Type { return page.JSON },
+		Context: func(Request) map[string]any { return map[string]any{"team": "ops"} },
+	})
+	a := &asked{path: "/down", marker: Marker{Force: ForcedOn}}
+	if admit(e, a) || a.answered.MediaType != "application/json" || !strings.Contains(string(a.answered.Body), `"team":"ops"`) {
+		t.Errorf("%s: %s", a.answered.MediaType, a.answered.Body)
+	}
+}
+
 func TestContextGoesIntoTheJSONBody(t *testing.T) {
 	e := closedEngine(t, Policy{Context: func(r Request) map[string]any { return map[string]any{"asked": r.Path()} }, ResponseType: page.JSON})
 	a := &asked{path: "/shop"}

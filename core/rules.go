@@ -30,8 +30,7 @@ type rules struct {
 	secrets    []secret
 	client     *clientip.Resolver
 	scopes     map[string]*scope
-	redirect   target // a page of this site that refused requests are sent to: let in
-	target     target // the same, or a page of another site: never sent to itself
+	redirect   target
 	renderer   *page.Renderer
 	direct     *page.Renderer // answers without the redirect; nil if there is none
 	retryAfter time.Duration
@@ -49,7 +48,8 @@ type scope struct {
 	hosts *rule.Hosts
 }
 
-// target is the page that refused requests are sent to: it must not be refused itself.
+// target is the page that refused requests are sent to. One of this site, without a host, is let in; none is ever sent to
+// itself.
 type target struct{ host, path string }
 
 // minSecret is the shortest secret of AllowHeaders, in bytes: 128 bits.
@@ -92,12 +92,7 @@ func compile(p Policy) (*rules, error) {
 	})
 	check("the answer", err)
 	if p.Redirect != "" && err == nil {
-		c.target = redirectTarget(p.Redirect)
-		if c.target.host == "" { // a Host header is the client's word: it opens nothing
-			c.redirect = c.target
-		}
-		c.direct, err = page.New(page.Config{Status: p.Status, Type: p.ResponseType, Template: p.Template, CSP: p.ContentSecurityPolicy})
-		check("the answer", err)
+		c.redirect, c.direct = redirectTarget(p.Redirect), c.renderer.Direct()
 	}
 	if p.Force > ForcedOn {
 		check("Force", fmt.Errorf("%d is none of NotForced, ForcedOff, ForcedOn", p.Force))

@@ -175,13 +175,9 @@ func (s *snapshot) prepared(q *inquiry, w *window) *page.Answer {
 		w = s.engine.closed
 	}
 	c, r := s.rules, q.request
-	if c.direct != nil && c.target.hits(q.canonicalHost(), r.Path()) {
-		// A redirect to the page that was asked for would lead here again.
-		answer, err := c.direct.Execute(w.pageNotice(c, s.engine.now()), "", r.Header("Accept"), r.Header("Accept-Language"), readable(r.Path()), nil)
-		if err != nil {
-			s.engine.reportOnce("Template", err)
-		}
-		return answer
+	renderer, set := c.renderer, w.answers.Load()
+	if c.direct != nil && c.redirect.hits(q.canonicalHost(), r.Path()) {
+		renderer, set = c.direct, nil // the redirect would lead here again
 	}
 	forced := page.Type("")
 	if ask := c.policy.ResponseTypeFunc; ask != nil {
@@ -189,8 +185,7 @@ func (s *snapshot) prepared(q *inquiry, w *window) *page.Answer {
 		forced = ask(r)
 	}
 	accept, language := r.Header("Accept"), r.Header("Accept-Language")
-	set := w.answers.Load()
-	if set != nil && c.policy.Context == nil && !c.renderer.Dynamic() {
+	if set != nil && c.policy.Context == nil && !renderer.Dynamic() {
 		return set.Choose(forced, accept, language)
 	}
 	var extra map[string]any
@@ -198,7 +193,7 @@ func (s *snapshot) prepared(q *inquiry, w *window) *page.Answer {
 		q.asking = "Policy.Context"
 		extra = ask(r)
 	}
-	answer, err := c.renderer.Execute(w.pageNotice(c, s.engine.now()), forced, accept, language, readable(r.Path()), extra)
+	answer, err := renderer.Execute(w.pageNotice(c, s.engine.now()), forced, accept, language, readable(r.Path()), extra)
 	if err != nil {
 		s.engine.reportOnce("Template", err)
 	}

@@ -112,6 +112,14 @@ func checkCSP(c Config) error {
 	return nil
 }
 
+// Direct returns a renderer that answers as this one does, but for the redirect: for a request that the redirect would
+// only lead back to.
+func (r *Renderer) Direct() *Renderer {
+	direct := *r
+	direct.redirect = ""
+	return &direct
+}
+
 // Dynamic reports whether answers depend on the single request, because the custom template reads .Path: then the
 // prepared page, for which .Path is "", is only second best, and Execute makes the right one.
 func (r *Renderer) Dynamic() bool {
