@@ -37,13 +37,15 @@ type Change struct {
 	Opened, Updated, Ended []state.Window
 	// Started is true when there was no document and Off wrote one: services that remember an older one follow it.
 	Started bool
+	// Anew is true when the document was written anew by a repair, whether or not a window changed.
+	Anew bool
 	// Salvaged says where the broken document was kept that this change repaired; "" if it was not broken.
 	Salvaged string
 }
 
 // Changed reports whether something was written.
 func (c *Change) Changed() bool {
-	return len(c.Opened)+len(c.Updated)+len(c.Ended) > 0 || c.Started || c.Salvaged != ""
+	return len(c.Opened)+len(c.Updated)+len(c.Ended) > 0 || c.Started || c.Anew || c.Salvaged != ""
 }
 
 // settle names windows as the backend keeps them: one that has no place for ids gives its own.

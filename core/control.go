@@ -72,7 +72,7 @@ func (c *Controller) Schedule(ctx context.Context, o Opening) (Change, error) {
 // scope and name it is also the way out: a document that makes no sense is set aside and replaced by an empty one, and
 // where there is none, as after a store was lost, an empty one is written for the services that remember an older one.
 func (c *Controller) Off(ctx context.Context, o Ending) (Change, error) {
-	return c.change(ctx, order{"off", o.Reason, o.apply, o.Scope == "" && o.Name == ""})
+	return c.change(ctx, order{action: "off", reason: o.Reason, do: o.apply, wayOut: o.Scope == "" && o.Name == ""})
 }
 
 // Cancel removes planned windows by id, or all of them if none is given. A running window is ended by Off.
@@ -114,7 +114,9 @@ type order struct {
 	action string // as the history names it
 	reason string
 	do     edit
-	wayOut bool // it may also replace a document that makes no sense, and start one where there is none
+	wayOut bool        // it may also replace a document that makes no sense, and start one where there is none
+	anew   bool        // it writes even if no window changes
+	after  state.State // numbers that the document must come after, beside those that this process has seen
 }
 
 // change loads, edits and saves: one attempt.
@@ -141,6 +143,7 @@ func (c *Controller) change(ctx context.Context, o order) (Change, error) {
 		}
 	}
 	change.Started = o.wayOut && (from.doc.Rev == state.None || c.behind(&from.state))
+	change.Anew = o.anew
 	change.Before, change.After = from.state, from.state
 	if !change.Changed() {
 		if c.engine != nil && from.broken == nil {
@@ -153,11 +156,11 @@ func (c *Controller) change(ctx context.Context, o order) (Change, error) {
 	if from.broken != nil && change.Salvaged == inHistory {
 		entry.Replaced = excerpt(from.doc.Data)
 	}
-	c.number(&after, now)
+	c.number(&after, &o.after, now)
 	entry.Revision = after.Revision
 	after.History = append(after.History, entry)
 	change.After, err = c.save(ctx, from.doc.Rev, after)
-	if change.Started && len(change.Ended) == 0 && errors.Is(err, state.ErrReadOnly) {
+	if change.Started && !change.Anew && len(change.Ended) == 0 && errors.Is(err, state.ErrReadOnly) {
 		change.Started, change.After = false, from.state // off it is, and nothing can be written here
 		return change, nil
 	}
@@ -189,7 +192,7 @@ func (c *Controller) sign(s *state.State, change *Change, now time.Time) {
 const inHistory = "the history"
 
 func (c *Controller) salvage(ctx context.Context, doc state.Doc) (string, error) {
-	s, ok := c.backend.(state.Salvager)
+	s, ok := state.As[state.Salvager](c.backend)
 	if !ok {
 		return inHistory, nil
 	}
@@ -211,13 +214,13 @@ func excerpt(data []byte) string {
 
 // number gives an edited state its place in the order of revisions: after all that this process has seen, and, since
 // the epoch is the writer's clock, after all that others have seen of a store that has lost or rolled back since.
-func (c *Controller) number(s *state.State, now time.Time) {
+func (c *Controller) number(s, after *state.State, now time.Time) {
 	var newest state.State
 	if c.engine != nil {
 		newest = c.engine.newestSeen()
 	}
-	s.Epoch = max(s.Epoch, newest.Epoch, now.UnixMilli())
-	s.Revision = max(s.Revision, newest.Revision) + 1
+	s.Epoch = max(s.Epoch, after.Epoch, newest.Epoch, now.UnixMilli())
+	s.Revision = max(s.Revision, after.Revision, newest.Revision) + 1
 }
 
 // save writes a state, reads it back and tells the engine, so that the caller is told what holds.

@@ -200,11 +200,11 @@ func TestOffRepairsAStoreThatWasLost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newForgetful()
+				b := newFallible()
 				e := started(t, Config{Backend: b})
 				on(t, e, Opening{})
 				time.Sleep(time.Second)
-				b.forget()
+				b.becomes(t, nil)
 				time.Sleep(2 * DefaultPoll)
 				synctest.Wait()
 				if s := e.Situation(); s.Follower.Phase != Stale || !s.Active() {
@@ -288,37 +288,6 @@ func TestANoOpIsInForceToo(t *testing.T) {
 		t.Error("a request passed after On had returned")
 	}
 }
-
-// forgetful is a memory backend that can lose its document.
-type forgetful struct {
-	mu sync.Mutex
-	*memstate.Backend
-}
-
-func newForgetful() *forgetful { return &forgetful{Backend: memstate.New(memstate.Config{})} }
-
-func (f *forgetful) now() *memstate.Backend {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.Backend
-}
-
-func (f *forgetful) forget() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.Backend.Close()
-	f.Backend = memstate.New(memstate.Config{})
-}
-
-func (f *forgetful) Next(ctx context.Context, since state.Rev) (state.Doc, time.Duration, error) {
-	return f.now().Next(ctx, since)
-}
-
-func (f *forgetful) Save(ctx context.Context, old state.Rev, data []byte) (state.Rev, error) {
-	return f.now().Save(ctx, old, data)
-}
-
-func (f *forgetful) Close() error { return f.now().Close() }
 
 func TestDuringRestoresWhatWasThere(t *testing.T) {
 	running := func(t *testing.T, c *Controller) int {

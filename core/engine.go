@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,7 +19,7 @@ type Config struct {
 	Backend state.Backend
 	// Policy is who is let in and how refusals look.
 	Policy Policy
-	// Instance names this process in logs and to the fleet: host-pid by default.
+	// Instance names this process to the fleet: host-pid by default. Letters, digits, '.', '_' and '-', at most 119.
 	Instance string
 	// Poll bounds how old the followed state can be: the backend is read at least this often, whatever its watch
 	// says. 15 seconds by default, at least 100 milliseconds.
@@ -43,6 +42,7 @@ const (
 // An Engine follows a state and decides requests on it. All methods may be called by any number of goroutines.
 type Engine struct {
 	config Config
+	id     string // of this run, to the fleet
 	rules  *rules
 	log    *slog.Logger
 
@@ -54,6 +54,7 @@ type Engine struct {
 	stop    context.CancelFunc
 	stopped sync.WaitGroup
 	known   chan struct{} // closed when the backend has answered for the first time
+	news    chan struct{} // tells that the fleet should hear of something
 
 	mu          sync.Mutex
 	current     state.State // what is applied; the zero State before anything is known
@@ -94,6 +95,9 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	if c.Poll < minPoll {
 		faults = append(faults, fmt.Errorf("recess: Config.Poll is %s, at least %s is needed", c.Poll, minPoll))
 	}
+	if err := CheckInstance(c.Instance); err != nil {
+		faults = append(faults, fmt.Errorf("recess: Config.Instance: %w", err))
+	}
 	if c.StartWait < 0 {
 		faults = append(faults, fmt.Errorf("recess: Config.StartWait is %s, it cannot be negative", c.StartWait))
 	}
@@ -105,8 +109,8 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		config: c, rules: rules, log: c.Logger.With("component", "recess"), inflight: newInflight(),
-		known: make(chan struct{}), seen: state.Unseen, subscribers: make(map[*subscriber]bool), marked: make(map[string]bool), interrupt: func() {},
+		config: c, id: instanceID(c.Instance), rules: rules, log: c.Logger.With("component", "recess"), inflight: newInflight(),
+		known: make(chan struct{}), news: make(chan struct{}, 1), seen: state.Unseen, subscribers: make(map[*subscriber]bool), marked: make(map[string]bool), interrupt: func() {},
 	}
 	e.follower = FollowerStatus{Phase: Initializing, Since: e.now(), Poll: c.Poll}
 	e.idle = &snapshot{engine: e, rules: rules}
@@ -116,14 +120,6 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	}
 	e.start(ctx)
 	return e, nil
-}
-
-func defaultInstance() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "localhost"
-	}
-	return fmt.Sprintf("%s-%d", host, os.Getpid())
 }
 
 // start brings the first state in: the forced one, or the backend's, or what stands in for it.
@@ -137,9 +133,19 @@ func (e *Engine) start(ctx context.Context) {
 		e.setFollower(Valid, nil)
 		return
 	}
+	saved, remembered := e.loadSnapshot()
+	if remembered {
+		e.mu.Lock()
+		e.newest = numbersOf(saved) // a backend that has an older one, or none, has lost it
+		e.adopt(saved)
+		e.unlock()
+	}
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
 	e.stop = stop
 	e.stopped.Go(func() { e.follow(following) })
+	if presence, ok := state.As[state.Presence](e.config.Backend); ok {
+		e.stopped.Go(func() { e.announce(following, presence) })
+	}
 	wait := time.NewTimer(e.config.StartWait)
 	defer wait.Stop()
 	select {
@@ -149,23 +155,20 @@ func (e *Engine) start(ctx context.Context) {
 	}
 	e.mu.Lock()
 	defer e.unlock()
-	if !e.haveState {
+	switch {
+	case !e.haveState:
 		e.startUnknown()
+	case e.follower.Phase != Valid:
+		e.setFollower(Stale, e.follower.lastError)
+		e.later(func() {
+			e.log.Warn("the state backend did not offer a state that can be used: starting on the last one saved to disk",
+				"file", e.config.SnapshotFile, "revision", saved.Revision)
+		})
 	}
 }
 
-// startUnknown starts on the snapshot file, or on the fallback.
+// startUnknown starts on the fallback.
 func (e *Engine) startUnknown() {
-	if saved, ok := e.loadSnapshot(); ok {
-		e.adopt(saved)
-		e.newest = numbersOf(saved)
-		e.setFollower(Stale, e.follower.lastError)
-		e.later(func() {
-			e.log.Warn("the state backend did not answer: starting on the last state saved to disk",
-				"file", e.config.SnapshotFile, "revision", saved.Revision)
-		})
-		return
-	}
 	closed := e.config.Policy.Fallback == FallbackClosed
 	e.adopt(standIn(fallbackID, closed))
 	e.haveState = false

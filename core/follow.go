@@ -30,6 +30,8 @@ type FollowerStatus struct {
 	LastErrorAt time.Time
 	// Epoch and Revision are those of the applied state; 0 if it is unnumbered or stands in no document.
 	Epoch, Revision int64
+	// Source is where the state is read from, of a backend that has several places to read from.
+	Source string
 	// Poll is the longest time for which a change can go unseen while the phase is Valid.
 	Poll time.Duration
 
@@ -73,7 +75,7 @@ func (e *Engine) look(ctx context.Context) (time.Duration, error) {
 	case err != nil && errors.Is(asking.Err(), context.Canceled):
 		return 0, nil // this process has written: look at what is there now
 	case errors.Is(err, state.ErrUnchanged):
-		e.confirm()
+		e.confirm(err)
 		if asking.Err() != nil {
 			return 0, nil // the backend watched for the whole interval: look again now
 		}
@@ -109,14 +111,28 @@ func (e *Engine) observe(doc state.Doc, writes uint64) {
 		return
 	}
 	e.seen = doc.Rev
+	e.noteSource()
 	switch {
 	case err != nil:
 		e.failLocked(err)
 	case e.regressed(doc, &s):
 		e.failLocked(fmt.Errorf("%w: it has %s, epoch %d revision %d was seen before; the last known state is kept",
 			errRegression, describeDoc(doc, &s), e.newest.Epoch, e.newest.Revision))
+		e.firstKnown() // it has answered, and a start need not wait for another answer
 	default:
 		e.accept(doc, s)
+	}
+}
+
+// noteSource tells when the state is read from another place than before. The lock is held.
+func (e *Engine) noteSource() {
+	s, ok := state.As[state.Sourcer](e.config.Backend)
+	if !ok {
+		return
+	}
+	if from := s.Source(); from != e.follower.Source {
+		e.follower.Source = from
+		e.later(func() { e.log.Info("the state is read from here now", "source", from) })
 	}
 }
 
@@ -136,6 +152,7 @@ func (e *Engine) accept(doc state.Doc, s state.State) {
 	e.adopt(s)
 	e.firstKnown()
 	e.saveSnapshot(doc)
+	e.hasNews()
 }
 
 // regressed reports whether a document must not replace the applied state: it is gone, or is an older one.
@@ -168,13 +185,17 @@ func numbersOf(s state.State) state.State {
 }
 
 // confirm takes down that the backend answered and has nothing new. A document that was refused stays refused.
-func (e *Engine) confirm() {
+func (e *Engine) confirm(unchanged error) {
 	e.mu.Lock()
 	defer e.unlock()
 	if e.follower.refused() {
 		return
 	}
 	e.setFollower(Valid, nil)
+	if why := unchanged.Error(); why != state.ErrUnchanged.Error() && why != e.follower.LastError {
+		e.follower.LastError, e.follower.LastErrorAt = why, e.now()
+		e.later(func() { e.log.Warn("changes are seen by polling only", "error", why) })
+	}
 }
 
 // refused reports whether the backend answers, but with a document that cannot be applied.
@@ -185,9 +206,9 @@ func (f *FollowerStatus) refused() bool {
 func (e *Engine) fail(err error) {
 	e.mu.Lock()
 	defer e.unlock()
-	if e.follower.refused() {
-		e.seen = state.Unseen // what was refused is to be judged again, and not forgotten over this
-	}
+	// The next look is answered at once, and not when something changes: it shows that the backend is back, and judges
+	// again what was refused before.
+	e.seen = state.Unseen
 	e.failLocked(err)
 }
 
@@ -222,8 +243,12 @@ func (e *Engine) setFollower(phase FollowerPhase, err error) {
 	if err != nil {
 		e.follower.LastError, e.follower.LastErrorAt = err.Error(), e.now()
 	}
-	if before != phase {
-		e.publish()
+	if before == phase {
+		return
+	}
+	e.publish()
+	if phase == Valid || e.follower.refused() {
+		e.hasNews() // a store that does not answer is not told so: a fleet whose links are cut would come back as one herd
 	}
 }
 
@@ -236,11 +261,12 @@ func (e *Engine) firstKnown() {
 	}
 }
 
-// backoff is how long to wait after the nth failure in a row: full jitter, doubling from 200 milliseconds up to limit.
+// backoff is how long to wait after the nth failure in a row: full jitter, doubling from a second up to limit. A second
+// is what a store needs to take a whole fleet back whose links were cut at once.
 func backoff(n int, limit time.Duration) time.Duration {
 	ceiling := limit
 	if n < 20 {
-		ceiling = min(limit, 200*time.Millisecond<<n)
+		ceiling = min(limit, time.Second<<n)
 	}
 	return rand.N(ceiling) + time.Millisecond
 }

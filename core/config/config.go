@@ -9,9 +9,11 @@ import (
 
 	"github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/state"
-	_ "github.com/recess-go/recess/core/state/envstate"  // env:NAME
-	_ "github.com/recess-go/recess/core/state/filestate" // file:PATH
-	"github.com/recess-go/recess/core/state/memstate"    // memory:
+	_ "github.com/recess-go/recess/core/state/envstate"   // env:NAME
+	_ "github.com/recess-go/recess/core/state/filestate"  // file:PATH
+	_ "github.com/recess-go/recess/core/state/httpstate"  // http: and https:
+	"github.com/recess-go/recess/core/state/memstate"     // memory:
+	_ "github.com/recess-go/recess/core/state/multistate" // multi:
 )
 
 // DefaultState is where the state lives while neither RECESS_STATE nor the base configuration says so.

@@ -195,12 +195,8 @@ func duration(value string) (time.Duration, error) {
 }
 
 func instance(d *draft, value string) error {
-	const limit = 128 // bytes; it goes with every heartbeat and log line
 	name := strings.TrimSpace(value)
-	if strings.Contains(name, "\n") {
-		return errors.New("write one line")
-	}
-	if err := state.CheckText("the name", name, limit); err != nil {
+	if err := recess.CheckInstance(name); err != nil {
 		return err
 	}
 	d.Instance = name

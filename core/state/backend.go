@@ -42,7 +42,8 @@ type Backend interface {
 	// hint without a change is no reason to return. A backend that can only poll returns ErrUnchanged at once.
 	//
 	// The duration goes with ErrUnchanged: how long the caller should wait before it asks again, for a backend
-	// that knows better (its watch failed and it polls for now); 0 leaves it to the caller.
+	// that knows better (its watch failed and it polls for now); 0 leaves it to the caller. An error that wraps
+	// ErrUnchanged may say why.
 	//
 	// A document that cannot be read as one (a half-written file) is returned as it is: judging it is [Decode]'s work.
 	Next(ctx context.Context, since Rev) (Doc, time.Duration, error)

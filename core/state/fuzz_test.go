@@ -80,14 +80,15 @@ func FuzzDecodeDjango(f *testing.F) {
 // FuzzRedact puts a secret where people put secrets, whatever its characters: it must never show. (Where a host or a
 // scheme stands by the syntax, as in redis://:1234@secret, no reader can know better: those are not among the places.)
 func FuzzRedact(f *testing.F) {
-	for _, s := range []string{"", "@", "/", "?", "#", ":", "%", "%zz", "\n", "a@b/c?d#e", "]", " "} {
+	for _, s := range []string{"", "@", "/", "?", "#", ":", "%", "%zz", "\n", "a@b/c?d#e", "]", " ", " file:", " x://", "\tmulti:"} {
 		f.Add(s)
 	}
 	places := []string{
 		"redis://:SECRET@host:6379/0", "postgres://user:SECRET@host/db?sslmode=require", "postgres://user@host/db?password=SECRET",
 		"rediss://SECRET@host", "mysql://user:SECRET@tcp(host:3306)/db", "mysql:user:SECRET@tcp(host)/db",
 		"postgres:host=h password=SECRET", "s3://bucket/key?secret=SECRET", "nats://SECRET@a:4222,b:4222", "sqlite:x.db?_auth_pass=SECRET",
-		"file:x.json?token=SECRET", "https://user:SECRET@host/path#frag", "https://host/path#SECRET", "://u:SECRET@h", " redis://:SECRET@h",
+		"file:x.json?token=SECRET", "multi:redis://:SECRET@host:6379/0 file:x.json",
+		"multi:file:x.json\nhttps://user:SECRET@host/path", "https://user:SECRET@host/path#frag", "https://host/path#SECRET", "://u:SECRET@h", " redis://:SECRET@h",
 	}
 	f.Fuzz(func(t *testing.T, odd string) {
 		const mark = "S3CR3T"

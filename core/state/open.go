@@ -21,18 +21,14 @@ var openers = struct {
 // imports names the package that brings each scheme, so that a URL whose backend is not linked can say what to import.
 var imports = map[string]string{
 	"memory": "core/state/memstate", "env": "core/state/envstate", "file": "core/state/filestate",
-	"redis": "core/state/redisstate", "rediss": "core/state/redisstate",
+	"redis": "core/state/redisstate", "rediss": "core/state/redisstate", "redis+unix": "core/state/redisstate",
+	"redis+sentinel": "core/state/redisstate", "rediss+sentinel": "core/state/redisstate",
+	"redis+cluster": "core/state/redisstate", "rediss+cluster": "core/state/redisstate",
 	"postgres": "core/state/pgstate", "postgresql": "core/state/pgstate",
-	"etcd": "core/state/etcdstate", "nats": "core/state/natsstate",
+	"etcd": "core/state/etcdstate", "etcds": "core/state/etcdstate", "nats": "core/state/natsstate", "nats+tls": "core/state/natsstate",
 	"s3": "core/state/blobstate", "gs": "core/state/blobstate", "azblob": "core/state/blobstate", "blob+file": "core/state/blobstate",
-	"mysql": "core/state/sqlstate", "sqlite": "core/state/sqlstate",
-	"http": "core/state/httpstate", "https": "core/state/httpstate",
-}
-
-// unreleased are the schemes that design.md names and this release does not bring yet.
-var unreleased = map[string]bool{
-	"core/state/redisstate": true, "core/state/pgstate": true, "core/state/etcdstate": true, "core/state/natsstate": true,
-	"core/state/blobstate": true, "core/state/sqlstate": true, "core/state/httpstate": true,
+	"mysql": "core/state/sqlstate", "mariadb": "core/state/sqlstate", "sqlite": "core/state/sqlstate",
+	"http": "core/state/httpstate", "https": "core/state/httpstate", "multi": "core/state/multistate",
 }
 
 // Register makes a scheme known to [Open]. Backend packages call it from init; a second call for a scheme replaces the first.
@@ -60,8 +56,6 @@ func Open(ctx context.Context, stateURL string) (Backend, error) {
 			return nil, err // never a nil pointer in a Backend that is not nil, whatever the opener returned beside its error
 		}
 		return backend, nil
-	case unreleased[pkg]:
-		return nil, fmt.Errorf("state: open: the %s: backend is not part of this release; this program can open %s", scheme, strings.Join(known, ", "))
 	case pkg != "":
 		return nil, fmt.Errorf("state: open: the %s: backend is not linked into this program: import _ \"github.com/recess-go/recess/%s\"", scheme, pkg)
 	}

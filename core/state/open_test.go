@@ -50,7 +50,7 @@ func TestOpenSaysWhatIsWrongAndShowsNoSecret(t *testing.T) {
 		{"a password where the scheme should be", "hunter2 hunter2:x", "no scheme"},
 		{"an unknown scheme", "consul://u:hunter2@host", `no backend has the scheme "consul"; this program can open`},
 		{"a known scheme that is not linked", "env:hunter2", `not linked into this program: import _ "github.com/recess-go/recess/core/state/envstate"`},
-		{"a scheme of a later release", "redis://:hunter2@host", "the redis: backend is not part of this release"},
+		{"one of a module of its own", "redis://:hunter2@host", `not linked into this program: import _ "github.com/recess-go/recess/core/state/redisstate"`},
 		{"what can be opened is listed", "x:hunter2", "opentest"},
 	} {
 		_, err := state.Open(t.Context(), c.url)
@@ -77,6 +77,8 @@ func TestRedact(t *testing.T) {
 		{"a user alone, which may be a token", "nats://hunter2@host", "nats://…@host"},
 		{"a query", "postgres://host/db?password=hunter2", "postgres://host/db?…"},
 		{"several hosts", "nats://u:hunter2@a:1,b:2", "nats://…@a:1,b:2"},
+		{"sentinels", "rediss+sentinel://u:hunter2@a:1,[::1]:2/mymaster/0?sentinel_password=hunter3", "rediss+sentinel://…@a:1,[::1]:2/mymaster/0?…"},
+		{"a socket", "redis+unix://:hunter2@/run/redis.sock?db=1", "redis+unix://…@/run/redis.sock?…"},
 		{"an IPv6 host", "redis://u:hunter2@[::1]:6379", "redis://…@[::1]:6379"},
 		{"a slash in the password", "postgres://u:123/hunter2@host/db", "postgres://…@host/db"},
 		{"an at sign in the password", "postgres://u:hun@ter2@host/db", "postgres://…@host/db"},
@@ -88,6 +90,14 @@ func TestRedact(t *testing.T) {
 		{"a percent sign that is no escape", "redis://u:%hunter2@host", "redis://…@host"},
 		{"an escaped line feed", "file:a%0ab", "file:a%0ab"},
 		{"a line feed", "file:a\nb\x9b", "file:a\uFFFDb\uFFFD"},
+		{"several in order", "multi:redis://u:hunter2@a\n file:x?pw=hunter2", "multi:redis://…@a file:x?…"},
+		{"several, and a blank in a password", "multi:redis://u:123 hunter2@a file:x", "multi:…"},
+		{"several, and a blank and a path in a password", "multi:redis://u:123 file:hunter2@a file:x", "multi:…"},
+		{"several, and a blank and a host in a password", "multi:redis://u:x redis://hunter2@a file:x", "multi:redis://… redis://…@a file:x"},
+		{"several by HTTP", "multi:https://u:hunter2@a/b?c=hunter2#token_env=X http://c/d#timeout=2s", "multi:https://…@a/b?… http://c/d#…"},
+		{"an at sign in a path of several", "multi:redis://a file:x@y", "multi:…"},
+		{"a list in a list", "multi:multi:redis://u:hunter2@a", "multi:multi:redis://…@a"},
+		{"several, and slashes", "multi://redis://u:hunter2@a", "multi:…"},
 		{"no scheme", "hunter2", "…"},
 		{"nothing", "", "…"},
 	} {

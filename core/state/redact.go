@@ -20,10 +20,12 @@ func Redact(stateURL string) string {
 	if !ok || !schemeShape.MatchString(scheme) {
 		return "…"
 	}
-	if rest, ok := strings.CutPrefix(rest, "//"); ok {
+	if rest, ok := strings.CutPrefix(rest, "//"); ok && scheme != "multi" {
 		return scheme + "://" + redactAuthority(rest)
 	}
 	switch scheme {
+	case "multi":
+		return "multi:" + redactList(rest)
 	case "memory", "env", "file", "sqlite":
 		return scheme + ":" + redactPath(rest)
 	}
@@ -31,6 +33,19 @@ func Redact(stateURL string) string {
 		return scheme + ":"
 	}
 	return scheme + ":…"
+}
+
+// redactList shows each URL of a list by itself, or nothing: a blank may stand in a password that was not escaped, and
+// what follows it there look like a URL.
+func redactList(rest string) string {
+	several := strings.Fields(rest)
+	for i, one := range several {
+		several[i] = Redact(one)
+		if several[i] == "…" || strings.Contains(one, "@") && !strings.Contains(several[i], "://") {
+			return "…"
+		}
+	}
+	return strings.Join(several, " ")
 }
 
 func redactAuthority(rest string) string {

@@ -9,9 +9,6 @@ import (
 	_ "time/tzdata" // TZ=Europe/Berlin works in a container that brings no time zones
 
 	"github.com/recess-go/recess/core/cmd/recess/command"
-	_ "github.com/recess-go/recess/core/state/envstate"
-	_ "github.com/recess-go/recess/core/state/filestate"
-	_ "github.com/recess-go/recess/core/state/memstate"
 )
 
 func main() {

@@ -41,6 +41,7 @@ type store struct {
 	doc     state.Doc
 	saves   uint64
 	changed chan struct{}
+	there   map[string]announcement
 }
 
 var named = struct {
@@ -65,7 +66,9 @@ func New(config Config) *Backend {
 
 func on(s *store) *Backend { return &Backend{store: s, done: make(chan struct{})} }
 
-func newStore() *store { return &store{changed: make(chan struct{})} }
+func newStore() *store {
+	return &store{changed: make(chan struct{}), there: make(map[string]announcement)}
+}
 
 // open is the Opener of "memory:" and "memory:NAME".
 func open(_ context.Context, rest string) (state.Backend, error) {

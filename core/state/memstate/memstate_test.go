@@ -15,7 +15,7 @@ import (
 
 func TestConformance(t *testing.T) {
 	statetest.Run(t, statetest.Harness{
-		Push: true,
+		Push: true, Presence: true,
 		Fresh: func(t *testing.T) statetest.Store {
 			name := state.NewID()
 			return statetest.Store{

@@ -47,6 +47,28 @@ var flaws = []struct{ flaw, promise string }{
 	{"locks up", "all methods may be called at the same time"},
 	{"saves although it is read-only", "a read-only backend refuses to save"},
 	{"looks twice", "a polled backend answers ErrUnchanged at once and looks once"},
+
+	{"forgets who announced itself", "who announced itself is there"},
+	{"keeps what was said first", "who announced itself is there"},
+	{"lists in any order", "who announced itself is there"},
+	{"keeps one fleet for all stores", "who announced itself is there"},
+	{"withdraws nobody", "who withdrew is gone"},
+	{"withdraws everybody", "who withdrew is gone"},
+	{"fails to withdraw who is not there", "who withdrew is gone"},
+	{"never expires", "whose announcement expired is gone, and nobody else"},
+	{"expires at once", "whose announcement expired is gone, and nobody else"},
+	{"expires everybody together", "whose announcement expired is gone, and nobody else"},
+	{"does not renew", "whose announcement expired is gone, and nobody else"},
+	{"numbers the document anew at an announcement", "an announcement changes no document and wakes nobody"},
+	{"looks again at an announcement", "an announcement changes no document and wakes nobody"},
+	{"answers at an announcement", "an announcement changes no document and wakes nobody"},
+	{"takes any announcement", "an announcement that cannot be kept is refused"},
+	{"keeps short announcements only", "an announcement that cannot be kept is refused"},
+	{"turns its clock back", "the store's time does not go back"},
+	{"tells the time now and then", "the store's time does not go back"},
+	{"lists one page", "many announce themselves at once"},
+	{"announces after Close", "after Close nobody can be announced"},
+	{"withdraws its instances at Close", "after Close nobody can be announced"},
 }
 
 const flawVariable = "STATETEST_FLAW"
@@ -61,22 +83,31 @@ func TestTheSuiteNoticesEveryFlaw(t *testing.T) {
 			t.Errorf("no flaw shows that the suite can fail at: %s", p.name)
 		}
 	}
-	run := func(t *testing.T, flaw, promise string) (string, error) {
-		cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestFlawed$/"+strings.ReplaceAll(promise, " ", "_"), "-test.v", "-test.timeout=60s")
-		cmd.Env = append(os.Environ(), flawVariable+"="+flaw)
-		out, err := cmd.CombinedOutput()
-		return string(out), err
+	places := make(chan struct{}, 6) // of processes at a time: they mostly wait for what does not happen
+	run := func(flaw, promise string) func() (string, error) {
+		var (
+			out  []byte
+			err  error
+			done = make(chan struct{})
+		)
+		go func() {
+			defer close(done)
+			places <- struct{}{}
+			cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestFlawed$/"+strings.ReplaceAll(promise, " ", "_"), "-test.v", "-test.timeout=60s")
+			cmd.Env = append(os.Environ(), flawVariable+"="+flaw)
+			out, err = cmd.CombinedOutput()
+			<-places
+		}()
+		return func() (string, error) { <-done; return string(out), err }
 	}
-	t.Run("none", func(t *testing.T) {
-		t.Parallel()
-		if out, err := run(t, "none", ""); err != nil || !strings.Contains(out, "--- PASS: TestFlawed/") {
-			t.Errorf("a sound backend fails: %v\n%s", err, out)
-		}
-	})
-	for _, f := range flaws {
+	sound := run("none", "")
+	found := make([]func() (string, error), len(flaws))
+	for i, f := range flaws {
+		found[i] = run(f.flaw, f.promise)
+	}
+	for i, f := range flaws {
 		t.Run(f.flaw+": "+f.promise, func(t *testing.T) {
-			t.Parallel()
-			out, err := run(t, f.flaw, f.promise)
+			out, err := found[i]()
 			if err == nil || !strings.Contains(out, "--- FAIL: TestFlawed/") {
 				t.Errorf("a backend that %s passes: %v\n%s", f.flaw, err, out)
 			}
@@ -85,6 +116,11 @@ func TestTheSuiteNoticesEveryFlaw(t *testing.T) {
 			}
 		})
 	}
+	t.Run("none", func(t *testing.T) {
+		if out, err := sound(); err != nil || !strings.Contains(out, "--- PASS: TestFlawed/") {
+			t.Errorf("a sound backend fails: %v\n%s", err, out)
+		}
+	})
 }
 
 // TestFlawed runs the suite over one flawed backend, in a process of its own.
@@ -94,13 +130,18 @@ func TestFlawed(t *testing.T) {
 		t.Skip("started by TestTheSuiteNoticesEveryFlaw")
 	}
 	if flaw != "none" {
-		patience = 2 * time.Second
+		patience, passing = 2*time.Second, time.Second
 	}
+	everywhere := newFlawedFleet()
 	Run(t, Harness{
+		Presence: true,
 		Push:     flaw != "looks twice",
 		ReadOnly: flaw == "saves although it is read-only",
 		Fresh: func(t *testing.T) Store {
-			s := &flawedStore{flaw: flaw, changed: make(chan struct{})}
+			s := &flawedStore{flaw: flaw, changed: make(chan struct{}), fleet: newFlawedFleet()}
+			if s.is("keeps one fleet for all stores") {
+				s.fleet = everywhere
+			}
 			return Store{
 				Open:  func(*testing.T) state.Backend { return &flawed{flawedStore: s, done: make(chan struct{})} },
 				Put:   func(_ *testing.T, data []byte) { s.put(data) },
@@ -120,6 +161,8 @@ type flawedStore struct {
 	looks   int
 	changed chan struct{}
 	shut    bool
+	fleet   *flawedFleet
+	hinted  bool
 }
 
 type flawed struct {
@@ -195,6 +238,9 @@ func (f *flawed) Next(ctx context.Context, since state.Rev) (state.Doc, time.Dur
 		}
 		select {
 		case <-changed:
+			if f.is("answers at an announcement") && f.unhint() {
+				return state.Doc{}, 0, state.ErrUnchanged
+			}
 		case <-done:
 		case <-ended:
 			if f.is("answers with the context's error") {
@@ -269,6 +315,11 @@ func (f *flawed) Save(_ context.Context, old state.Rev, data []byte) (state.Rev,
 
 func (f *flawed) Close() error {
 	f.once.Do(func() { close(f.done) })
+	if f.is("withdraws its instances at Close") {
+		f.mu.Lock()
+		clear(f.fleet.there)
+		f.mu.Unlock()
+	}
 	if f.is("closes everybody") {
 		f.mu.Lock()
 		defer f.mu.Unlock()

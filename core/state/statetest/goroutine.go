@@ -42,10 +42,13 @@ func goroutinesOf(packages []string) []string {
 	return found
 }
 
-// untilCalm returns the number of goroutines of the packages, once it is not above the limit or patience has run out:
+// moment is how long what nobody tells of is waited for: that goroutines end, or have come to where they wait.
+func moment() time.Duration { return min(patience/10, 2*time.Second) }
+
+// untilCalm returns the number of goroutines of the packages, once it is not above the limit or a moment has passed:
 // a goroutine that has been told to end needs a moment on the processor.
 func untilCalm(packages []string, limit int) int {
-	deadline := time.Now().Add(patience / 10)
+	deadline := time.Now().Add(moment())
 	for {
 		n := len(goroutinesOf(packages))
 		if n <= limit || time.Now().After(deadline) {
@@ -63,11 +66,12 @@ func untilParked(b state.Backend, n int) {
 	if t.Kind() == reflect.Pointer {
 		frame = packageOf(b) + ".(*" + t.Elem().Name() + ").Next("
 	}
-	for deadline := time.Now().Add(patience / 10); time.Now().Before(deadline); runtime.Gosched() {
+	for deadline := time.Now().Add(moment()); time.Now().Before(deadline); runtime.Gosched() {
 		parked := 0
 		for _, stack := range stacks() {
 			header, _, _ := strings.Cut(stack, "\n")
-			if strings.Contains(stack, frame) && !strings.Contains(header, "[run") && !strings.Contains(header, "[syscall") {
+			inNext := strings.Contains(stack, frame) || strings.Contains(stack, driverNext)
+			if inNext && !strings.Contains(header, "[run") && !strings.Contains(header, "[syscall") {
 				parked++
 			}
 		}
@@ -76,3 +80,6 @@ func untilParked(b state.Backend, n int) {
 		}
 	}
 }
+
+// driverNext is where a backend waits that is made by state/driver.
+const driverNext = "/state/driver.(*Backend).await("

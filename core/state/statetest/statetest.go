@@ -34,12 +34,15 @@ type Harness struct {
 	// Narrow says that the store's own format expresses nothing but one window of mode full over the whole site,
 	// and that Save answers ErrInexpressible to the rest.
 	Narrow bool
+	// Presence says that the backend is a [state.Presence] too.
+	Presence bool
 	// Resident says that an open backend may hold goroutines while nobody waits: its connection needs them.
 	Resident bool
 
 	// Normalise turns a document that is saved into the one that is read back. Nil: byte for byte the same.
 	Normalise func(data []byte) []byte
-	// Packages are the import paths of packages whose goroutines must be gone after Close, besides that of the backend.
+	// Packages are the import paths of packages whose goroutines must be gone after Close, besides those of the backend
+	// and of state/driver.
 	Packages []string
 }
 
@@ -60,7 +63,7 @@ type promise struct {
 	check func(t *testing.T, s *subject)
 }
 
-type need struct{ push, poll, save, put bool }
+type need struct{ push, poll, save, put, presence bool }
 
 var promises = []promise{
 	{"a missing document is the zero Doc", need{}, missingDocument},
@@ -86,6 +89,15 @@ var promises = []promise{
 	{"the end of the context ends the wait with ErrUnchanged, and nothing else does", need{push: true}, contextEndsTheWait},
 	{"a storm of changes ends with the last one and never goes back", need{save: true}, storm},
 
+	{"who announced itself is there", need{presence: true}, announcedIsThere},
+	{"who withdrew is gone", need{presence: true}, withdrawnIsGone},
+	{"whose announcement expired is gone, and nobody else", need{presence: true}, expiredIsGone},
+	{"an announcement changes no document and wakes nobody", need{presence: true}, announcingChangesNoDocument},
+	{"an announcement that cannot be kept is refused", need{presence: true}, announcementsAreChecked},
+	{"the store's time does not go back", need{presence: true}, storeTellsTime},
+	{"many announce themselves at once", need{presence: true}, manyAnnounceAtOnce},
+	{"after Close nobody can be announced", need{presence: true}, closedPresence},
+
 	{"Close ends every waiting call with ErrClosed", need{push: true}, closeEndsWaiting},
 	{"after Close every call answers ErrClosed, and closing again is no error", need{}, closedAnswersErrClosed},
 	{"Close leaves other handles open", need{}, closeLeavesOthersOpen},
@@ -105,6 +117,8 @@ func Run(t *testing.T, h Harness) {
 				t.Skip("this backend is told of changes")
 			case p.needs.save && h.ReadOnly:
 				t.Skip("this backend is read-only")
+			case p.needs.presence && !h.Presence:
+				t.Skip("this backend keeps no instances")
 			case p.needs.put && s.Put == nil:
 				t.Skip("nothing can write to this store past the backend")
 			case h.ReadOnly && s.Put == nil:

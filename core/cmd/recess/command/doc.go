@@ -10,13 +10,17 @@
 //	schedule  plan a further window
 //	cancel    remove planned windows
 //	watch     print every change as it happens
+//	doctor    look at the state and all that follows it, and say what is wrong and what to do
+//	repair    write a state anew that the backend has lost or rolled back
+//	migrate   prepare a store for the state: make its table or bucket
 //
 // and version and completion. yes, true and 1 mean on, no, false and 0 mean off, in any case, as in Django's command.
 //
 // # Exit codes
 //
 //	0   done; also when it was so already
-//	1   failed: refused by RECESS_MODE, by a read-only backend, by the person asked, or the state makes no sense
+//	1   failed: refused by RECESS_MODE, by a read-only backend, by the person asked, or the state makes no sense; of
+//	    doctor: something is bad
 //	2   the command line or its settings make no sense, or a RECESS_ variable is set that nobody knows; nothing was changed
 //	3   somebody else changed the state first; nothing was changed
 //	5   the backend cannot be reached or written
@@ -32,11 +36,16 @@
 //	           "history": [{"revision", "at", "by": ACTOR, "action", "windows": [TEXT], "reason", "replaced"}], "problem"}
 //	on, off,
 //	schedule,
-//	cancel    {"action", "changed", "opened": [WINDOW], "updated": [WINDOW], "ended": [WINDOW], "cancelled": [WINDOW],
-//	           "started", "salvaged", "status": as above}
+//	cancel,
+//	repair    {"action", "changed", "opened": [WINDOW], "updated": [WINDOW], "ended": [WINDOW], "cancelled": [WINDOW],
+//	           "started", "anew", "salvaged", "status": as above}
 //	watch     {"at", "event", "active", "revision", "window"?: WINDOW, "action"?, "by"?: ACTOR, "reason"?, "error"?, "status"?};
 //	          event is watching, opened, planned, started, updated, ended, expired, cancelled, unreachable, invalid,
 //	          lost or recovered
+//	doctor    {"state", "healthy", "checks": [{"check", "result", "text", "advice"}], "instances": [{"id", "name", "host",
+//	           "pid", "version", "epoch", "revision", "follower", "follower_since", "last_error", "source", "in_flight", "remembers"}]};
+//	          result is ok, note, warning or bad; it is written also when the exit code is not 0
+//	migrate   {"state", "needed"}
 //	version   {"version", "go", "platform", "schema"}
 //	WINDOW    {"id", "name", "scope", "mode", "starts_at", "ends_at", "messages": {TAG: TEXT}, "reason", "opened_by": ACTOR, "opened_at"}
 //	ACTOR     {"name", "host", "source"}

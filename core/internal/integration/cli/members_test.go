@@ -12,19 +12,23 @@ import (
 // The members of the JSON that the commands write, as the documentation of package command lists them. A member that
 // vanishes or is renamed breaks somebody's script.
 var documented = map[string]string{
-	"status":  "state exists active mode forced epoch revision running planned history problem",
-	"window":  "id name scope mode starts_at ends_at messages reason opened_by opened_at",
-	"actor":   "name host source",
-	"entry":   "revision at by action windows reason replaced",
-	"change":  "action changed opened updated ended cancelled started salvaged status",
-	"version": "version go platform schema",
-	"error":   "code exit_code message hint",
+	"status":    "state exists active mode forced epoch revision running planned history problem",
+	"window":    "id name scope mode starts_at ends_at messages reason opened_by opened_at",
+	"actor":     "name host source",
+	"entry":     "revision at by action windows reason replaced",
+	"change":    "action changed opened updated ended cancelled started anew salvaged status",
+	"diagnosis": "state healthy checks instances",
+	"check":     "check result text advice",
+	"migration": "state needed",
+	"version":   "version go platform schema",
+	"error":     "code exit_code message hint",
 }
 
 // within says which kind the members of a kind are, or their elements.
 var within = map[string]string{
 	"running": "window", "planned": "window", "opened": "window", "updated": "window", "ended": "window", "cancelled": "window",
 	"opened_by": "actor", "by": "actor", "history": "entry", "status": "status", "error": "error",
+	"checks": "check",
 }
 
 // members KIND [stdout|stderr] checks that the output is one JSON document with exactly the members of that kind, at all depths.

@@ -21,7 +21,7 @@ var valued = []string{"--state", "--timeout"}
 
 // What design.md names and this release does not bring yet. The parser would suggest what is spelled alike: on for run.
 var (
-	unreleasedCommands = []string{"run", "drain", "pass", "history", "doctor", "repair", "explain", "preview"}
+	unreleasedCommands = []string{"run", "drain", "pass", "history", "explain", "preview"}
 	unreleasedFlags    = []string{"--drain", "--hold", "--cron"}
 )
 

@@ -77,8 +77,11 @@ func (s *session) show(c *report.Change, asked proposal) {
 	if c.Salvaged != "" {
 		fmt.Fprintf(s.Out, "\nThe state made no sense and was replaced. The broken text is kept in %s.\n", report.Clean(c.Salvaged))
 	}
-	if c.Started {
+	if c.Started && !c.Anew {
 		fmt.Fprintln(s.Out, "\nThere was no document. One that says off was written, so that services which remember an older one follow it.")
+	}
+	if c.Anew {
+		fmt.Fprintln(s.Out, "\nThe document was written anew, numbered after all that the services remember: they follow it.")
 	}
 	switch {
 	case c.Action == "off":

@@ -29,6 +29,11 @@ var (
 	errInterrupted = errors.New("interrupted")
 )
 
+// errUnwell is the end of a diagnosis that found something bad; it has said what.
+type errUnwell struct{ exit int }
+
+func (errUnwell) Error() string { return "something is wrong" }
+
 // A usageError is about what was typed; nothing was changed.
 type usageError struct{ text, command string }
 
@@ -92,6 +97,10 @@ func (s *Setup) fail(err error, json bool, p *report.Printer) int {
 		return exitDone
 	case errors.Is(err, errActive):
 		return exitActive
+	}
+	var unwell errUnwell
+	if errors.As(err, &unwell) {
+		return unwell.exit
 	}
 	f := s.failureOf(err)
 	if json {

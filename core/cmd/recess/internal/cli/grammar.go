@@ -20,6 +20,9 @@ type grammar struct {
 	Schedule   scheduleCommand   `cmd:"" help:"Plan a further window."`
 	Cancel     cancelCommand     `cmd:"" help:"Remove planned windows."`
 	Watch      watchCommand      `cmd:"" help:"Print every change as it happens, until interrupted."`
+	Doctor     doctorCommand     `cmd:"" help:"Look at the state and all that follows it, and say what is wrong and what to do."`
+	Repair     repairCommand     `cmd:"" help:"Write a state anew that the backend has lost or rolled back."`
+	Migrate    migrateCommand    `cmd:"" help:"Prepare a store for the state: make its table or bucket."`
 	Version    versionCommand    `cmd:"" help:"Show the version."`
 	Completion completionCommand `cmd:"" help:"Print a completion script for a shell."`
 }
@@ -92,7 +95,18 @@ type statusCommand struct {
 	ExitCode bool `help:"Exit with 10 while something is refused, with 0 while nothing is."`
 }
 
+type repairCommand struct {
+	FromInstance bool   `help:"From the instance that remembers the newest state."`
+	Instance     string `placeholder:"NAME" help:"From this instance, by its id or its name."`
+	FromFile     string `placeholder:"PATH" help:"From a file: the snapshot of a service, or a copy of the document."`
+	Off          bool   `help:"With nothing running and nothing planned: every service opens."`
+	Reason       string `placeholder:"TEXT" help:"For the history."`
+	askFlag
+}
+
 type (
+	doctorCommand     struct{}
+	migrateCommand    struct{}
 	watchCommand      struct{}
 	versionCommand    struct{}
 	completionCommand struct {

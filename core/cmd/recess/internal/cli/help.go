@@ -58,6 +58,23 @@ A window that runs is ended by off.`,
 
     PROGRAM watch
     PROGRAM watch --json | jq -r .event`,
+	"doctor": `Reads the document, asks who follows it, compares what they remember, and says what to type next. It changes nothing. The copy that RECESS_SNAPSHOT names is looked at too.
+
+    PROGRAM doctor
+    PROGRAM doctor --json | jq '.checks[] | select(.result == "bad")'
+
+Exits with 1 if something is bad, and with 5 if the state cannot be read.`,
+	"repair": `A store that was emptied, or put back to an older state, does not open the site: the services keep the last state they know, and "PROGRAM doctor" says so. This is how it ends:
+
+    PROGRAM repair --from-instance            what the services know is written anew
+    PROGRAM repair --instance web-1           the same, from one of them
+    PROGRAM repair --from-file snapshot.json  from a file, when no service is left that knows
+    PROGRAM repair --off                      everything ends, and the site opens
+
+A document that makes no sense is replaced too, and its text kept. Windows that have ended in the meantime stay ended.`,
+	"migrate": `Some backends keep the state in a table or a bucket that somebody has to make first, with rights that the services need not have. It changes nothing where all is there.
+
+    PROGRAM migrate --state "postgres://admin@db/app"`,
 	"completion": `Each shell keeps it in a place of its own:
 
     source <(PROGRAM completion bash)            in ~/.bashrc

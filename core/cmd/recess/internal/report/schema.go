@@ -57,13 +57,14 @@ type Entry struct {
 
 // Change is what every command that changes something writes with --json.
 type Change struct {
-	Action    string   `json:"action"`  // "on", "off", "schedule", "cancel"
+	Action    string   `json:"action"`  // "on", "off", "schedule", "cancel", "repair"
 	Changed   bool     `json:"changed"` // false: it was so already, and nothing was written
 	Opened    []Window `json:"opened"`  // running or planned
 	Updated   []Window `json:"updated"`
 	Ended     []Window `json:"ended"`     // ran until now
 	Cancelled []Window `json:"cancelled"` // were planned
 	Started   bool     `json:"started"`   // there was no document, and off wrote one
+	Anew      bool     `json:"anew"`      // a repair wrote the document anew
 	Salvaged  string   `json:"salvaged"`  // where the broken document is kept that was replaced; "" if it was not broken
 	Status    Status   `json:"status"`    // as it is now
 }
@@ -123,7 +124,7 @@ func strongest(running []state.Window) (mode state.Mode, ok bool) {
 // ChangeOf describes a change. What was ended after its time had come to run has ended; the rest was cancelled.
 func ChangeOf(action string, c *recess.Change, now time.Time) Change {
 	change := Change{
-		Action: action, Changed: c.Changed(), Opened: Windows(c.Opened), Updated: Windows(c.Updated), Started: c.Started, Salvaged: c.Salvaged,
+		Action: action, Changed: c.Changed(), Opened: Windows(c.Opened), Updated: Windows(c.Updated), Started: c.Started, Anew: c.Anew, Salvaged: c.Salvaged,
 		Ended: []Window{}, Cancelled: []Window{}, Status: StatusOf(c.After, now),
 	}
 	for _, w := range c.Ended {

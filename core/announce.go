@@ -1,0 +1,133 @@
+package recess
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	randv2 "math/rand/v2"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/recess-go/recess/core/state"
+)
+
+const (
+	// heartbeat is how often an instance announces itself while nothing changes.
+	heartbeat = 10 * time.Second
+	// announcementLasts is until when an announcement counts: two heartbeats may be lost.
+	announcementLasts = 35 * time.Second
+	// announceSpacing is the least time between two announcements, however much changes.
+	announceSpacing = time.Second
+	// withdrawing bounds the goodbye of an instance that ends.
+	withdrawing = time.Second
+)
+
+// announce keeps the instance announced until ctx ends: at every heartbeat, and soon after a change of what it says.
+func (e *Engine) announce(ctx context.Context, presence state.Presence) {
+	defer e.withdraw(ctx, presence)
+	failing := false
+	for ctx.Err() == nil {
+		_, err := presence.Announce(ctx, e.id, e.report(), announcementLasts)
+		switch {
+		case ctx.Err() != nil || errors.Is(err, state.ErrClosed):
+			return
+		case err != nil && !failing:
+			e.log.Warn("the instance cannot announce itself to the fleet", "instance", e.id, "error", err)
+		case err == nil && failing:
+			e.log.Info("the instance is announced to the fleet again", "instance", e.id)
+		}
+		failing = err != nil
+		sleep(ctx, announceSpacing)
+		e.untilNews(ctx, heartbeat-announceSpacing-randv2.N(heartbeat/5))
+	}
+}
+
+// untilNews returns when there is something new to announce, or a heartbeat is due.
+func (e *Engine) untilNews(ctx context.Context, beat time.Duration) {
+	timer := time.NewTimer(beat)
+	defer timer.Stop()
+	select {
+	case <-e.news:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// hasNews has the instance announced anew, soon.
+func (e *Engine) hasNews() {
+	select {
+	case e.news <- struct{}{}:
+	default: // it is about to be
+	}
+}
+
+// withdraw takes leave of the fleet: an instance that ends in good order is not lost. If that fails, it expires.
+func (e *Engine) withdraw(ctx context.Context, presence state.Presence) {
+	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawing)
+	defer cancel()
+	if err := presence.Withdraw(leaving, e.id); err != nil && !errors.Is(err, state.ErrClosed) {
+		e.log.Info("the instance could not withdraw from the fleet: its announcement expires", "instance", e.id, "error", err)
+	}
+}
+
+// report is what the instance says of itself.
+func (e *Engine) report() []byte {
+	host, _ := os.Hostname() // the name says as much
+	e.mu.Lock()
+	defer e.unlock()
+	i := Instance{
+		Name: e.config.Instance, Host: host, PID: os.Getpid(), Version: version(),
+		Epoch: e.current.Epoch, Revision: e.current.Revision,
+		Follower: e.follower.Phase, FollowerSince: e.follower.Since.UTC(), Source: e.follower.Source, InFlight: e.inflight.counts().InFlight,
+	}
+	if e.follower.lastError != nil {
+		i.LastError = e.follower.LastError[:min(len(e.follower.LastError), 500)]
+	}
+	if e.haveState && e.current.Numbered() && e.follower.refused() {
+		i.Known, _ = state.Encode(e.current) // it was decoded: it can be encoded
+	}
+	var data bytes.Buffer
+	enc := json.NewEncoder(&data)
+	enc.SetEscapeHTML(false) // a document of the largest size must fit
+	_ = enc.Encode(i)        // plain strings, numbers and a time of a four-digit year: it cannot fail
+	return data.Bytes()
+}
+
+// version is the program's, as the go command recorded it.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return strings.Trim(info.Main.Version, "()")
+	}
+	return ""
+}
+
+// instanceID makes the id of one run of an instance of this name.
+func instanceID(name string) string { return name + "." + strings.ToLower(rand.Text()[:8]) }
+
+// CheckInstance returns an error for a name that [Config].Instance cannot have.
+func CheckInstance(name string) error {
+	if limit := state.MaxInstance - len(instanceID("")); len(name) > limit {
+		return fmt.Errorf("the instance's name has %d bytes, at most %d are allowed", len(name), limit)
+	}
+	return state.CheckAnnouncement(name, nil, announcementLasts)
+}
+
+// defaultInstance is host-pid, of the host's name what an announcement can carry.
+func defaultInstance() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "localhost"
+	}
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' {
+			return r
+		}
+		return '-'
+	}, host)
+	return fmt.Sprintf("%s-%d", name[:min(len(name), 64)], os.Getpid())
+}

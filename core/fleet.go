@@ -1,0 +1,89 @@
+package recess
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/recess-go/recess/core/state"
+)
+
+// An Instance is what one process with an engine says of itself to the fleet.
+type Instance struct {
+	// ID is the instance's own for as long as it runs: Config.Instance and a random end, so that a process that is
+	// started again under the same name is another instance.
+	ID      string `json:"id"`
+	Name    string `json:"name"` // Config.Instance
+	Host    string `json:"host"`
+	PID     int    `json:"pid"`
+	Version string `json:"version"` // of the program, as the go command recorded it; "" if it did not
+
+	// Epoch and Revision are those of the state it decides on; 0 if that is unnumbered or stands in no document.
+	Epoch    int64 `json:"epoch"`
+	Revision int64 `json:"revision"`
+	// Follower says how much that state is worth, since when, and what went wrong last.
+	Follower      FollowerPhase `json:"follower"`
+	FollowerSince time.Time     `json:"follower_since"`
+	LastError     string        `json:"last_error,omitempty"`
+	Source        string        `json:"source,omitempty"` // where it reads the state from, if it has several places
+	// InFlight is how many admitted requests were under way.
+	InFlight int64 `json:"in_flight"`
+
+	// Known is the document that the instance decides on while the backend offers an older one, none, or one that makes
+	// no sense: what it takes to mend a store. Nil while all is well.
+	Known json.RawMessage `json:"known,omitempty"`
+}
+
+// ErrNoPresence is the answer about a fleet on a backend that does not keep who follows it.
+var ErrNoPresence = errors.New("this backend does not keep which instances follow it")
+
+// Fleet returns the instances that follow a backend's document, in the order of their ids: those whose last
+// announcement has not expired. An announcement that makes no sense is an instance with its id alone.
+func Fleet(ctx context.Context, backend state.Backend) ([]Instance, error) {
+	presence, ok := state.As[state.Presence](backend)
+	if !ok {
+		return nil, fmt.Errorf("recess: %w", ErrNoPresence)
+	}
+	announced, err := presence.Instances(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("recess: %w: %w", ErrUnreachable, err)
+	}
+	fleet := make([]Instance, len(announced))
+	for i, a := range announced {
+		if err := json.Unmarshal(a.Data, &fleet[i]); err != nil {
+			fleet[i] = Instance{}
+		}
+		fleet[i].ID = a.ID
+	}
+	return fleet, nil
+}
+
+// Remembered returns the newest state that an instance decides on and the backend has lost, and whose it is. It returns
+// false if none has.
+func Remembered(fleet []Instance) (state.State, Instance, bool) {
+	var (
+		newest state.State
+		holder Instance
+	)
+	for _, i := range fleet {
+		if len(i.Known) == 0 {
+			continue
+		}
+		s, err := state.Decode(i.Known)
+		if err == nil && s.Numbered() && (holder.ID == "" || newest.Older(&s)) {
+			newest, holder = s, i
+		}
+	}
+	return newest, holder, holder.ID != ""
+}
+
+// newestOf returns the highest numbers that the instances of a fleet know of.
+func newestOf(fleet []Instance) (numbers state.State) {
+	for _, i := range fleet {
+		numbers.Epoch = max(numbers.Epoch, i.Epoch)
+		numbers.Revision = max(numbers.Revision, i.Revision)
+	}
+	return numbers
+}

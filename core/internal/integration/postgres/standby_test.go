@@ -1,0 +1,100 @@
+package postgres_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/recess-go/recess/core/internal/integration/proxy"
+	"github.com/recess-go/recess/core/internal/integration/rigs"
+	"github.com/recess-go/recess/core/internal/integration/servers"
+	"github.com/recess-go/recess/core/state"
+)
+
+// TestAStandby is a server that follows another: it can be read and not listened to, until it takes over.
+func TestAStandby(t *testing.T) {
+	config := rigs.PostgresConfig()
+	primary := servers.Postgres(t, config)
+	config.StandbyOf, config.SetUp = primary.Addr, nil
+	standby := servers.Postgres(t, config)
+
+	writer := open(t, rigs.PostgresURL(primary.Addr, ""))
+	reader := open(t, rigs.PostgresURL(standby.Addr, "probe=100ms"))
+	both := rigs.PostgresURL(standby.Addr+","+primary.Addr, "probe=100ms")
+	either := open(t, both)
+	rev := save(t, writer, state.None, "one")
+	await(t, "the standby has it", func() bool { return read(t, reader).Rev == rev })
+
+	_, err := reader.Save(t.Context(), rev, []byte("two"))
+	refused(t, "Save", err, state.ErrReadOnly, "standby", "primary", "25006")
+	_, wait, err := reader.Next(t.Context(), rev)
+	refused(t, "Next", err, state.ErrUnchanged, "polled", "25006")
+	if wait <= 0 {
+		t.Error("Next does not say when to ask for a watch again")
+	}
+	refused(t, "Migrate to the standby, where all is there", errors.Join(reader.Migrate(t.Context()), errors.New("nothing")), nil, "nothing")
+
+	t.Run("of several hosts the primary is taken, whatever their order", func(t *testing.T) {
+		works(t, either, either)
+		if doc := read(t, writer); string(doc.Data) != "told" {
+			t.Errorf("the primary has %q", doc.Data)
+		}
+	})
+
+	t.Run("a standby that takes over is followed and written", func(t *testing.T) {
+		rev := read(t, writer).Rev
+		await(t, "the standby has it", func() bool { return read(t, reader).Rev == rev })
+		primary.Kill(t)
+		if n := rigs.PostgresNumber(t, standby.Addr, "select pg_promote()::int"); n != 1 {
+			t.Fatal("the standby does not take over")
+		}
+		await(t, "the backend with both hosts has found it", func() bool {
+			_, err := state.Read(t.Context(), either)
+			return err == nil
+		})
+		for {
+			got := waiting(t.Context(), reader, rev)
+			if rev, err = either.Save(t.Context(), rev, []byte("after")); err != nil {
+				t.Fatal(err)
+			}
+			answer := take(t, "the follower", got)
+			if errors.Is(answer.err, state.ErrUnchanged) { // it had just looked, and polls for a little while still
+				if answer.doc = read(t, reader); answer.doc.Rev != rev {
+					t.Fatalf("the follower reads revision %q, want %q", answer.doc.Rev, rev)
+				}
+				continue
+			}
+			if answer.err != nil || answer.doc.Rev != rev {
+				t.Fatalf("the follower got revision %q, want %q: %v", answer.doc.Rev, rev, answer.err)
+			}
+			return
+		}
+	})
+}
+
+// TestAConnectionToWhatWasThePrimaryIsGivenUp: an address leads to another server after a failover, as that of a load
+// balancer does, and the connections that there are still lead to the old one.
+func TestAConnectionToWhatWasThePrimaryIsGivenUp(t *testing.T) {
+	server := start(t)
+	link := proxy.New(t, server.Addr)
+	b := open(t, rigs.PostgresURL(link.Addr, ""))
+	rev := save(t, b, state.None, "one")
+	rigs.Postgres(t, server.Addr, "alter system set default_transaction_read_only = on")
+	rigs.Postgres(t, server.Addr, "select pg_reload_conf()")
+	await(t, "the server takes no changes", func() bool {
+		var err error
+		rev, err = b.Save(t.Context(), rev, []byte("x"+string(rev)))
+		if err != nil {
+			refused(t, "Save", err, state.ErrReadOnly)
+		}
+		return err != nil
+	})
+	arrived := len(link.Arrived())
+	doc := read(t, b)
+	if !strings.HasPrefix(string(doc.Data), "x") && string(doc.Data) != "one" {
+		t.Errorf("the document is %q", doc.Data)
+	}
+	if len(link.Arrived()) == arrived {
+		t.Error("it keeps to the connection of which it knows that it leads nowhere")
+	}
+}
