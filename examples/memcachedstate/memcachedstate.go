@@ -17,6 +17,7 @@ import (
 )
 
 // snippet: own
+
 // New returns a backend on the server at addr, which keeps the document under key. It is polled.
 func New(addr, key string) state.Backend {
 	return driver.New(&store{addr, key}, driver.Config{Name: "memcachedstate"})
@@ -92,7 +93,7 @@ func (s *store) ask(ctx context.Context, command string, read func(answer string
 	if err != nil {
 		return "", err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	if _, err := io.WriteString(conn, command); err != nil {
 		return "", err

@@ -69,7 +69,7 @@ func snippet(t *testing.T, file, name string) string {
 	if !ok || !closed {
 		t.Fatalf("%s has no snippet %q", file, name)
 	}
-	body = strings.TrimRight(body, "\t\n") + "\n"
+	body = strings.TrimLeft(strings.TrimRight(body, "\t\n")+"\n", "\n")
 	indent := body[:len(body)-len(strings.TrimLeft(body, "\t"))]
 	lines := strings.SplitAfter(body, "\n")
 	for i := range lines {

@@ -280,7 +280,7 @@ func TestACallFromBeforeTheNewConnectionSaysNothingAboutIt(t *testing.T) {
 	if s.reconnect(before); s.reconnected != first {
 		t.Error("two calls that were not answered together had the client connect anew twice")
 	}
-	if s.reconnect(time.Now()); s.reconnected == first {
+	if s.reconnect(time.Now()); s.reconnected.Equal(first) {
 		t.Error("a later call did not")
 	}
 }

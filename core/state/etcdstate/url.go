@@ -174,7 +174,7 @@ func (a *address) parseQuery(query string, secure bool) error {
 		case given[0] == "":
 			return fmt.Errorf("%s is empty", name)
 		case !secure && strings.HasPrefix(name, "tls_"):
-			return fmt.Errorf("%s is for TLS: write etcds: for etcd:", name)
+			return fmt.Errorf("%s is for TLS: write etcds: in place of etcd", name)
 		}
 	}
 	a.config.Key = values.Get("key")

@@ -177,7 +177,7 @@ func TestABackendThatIsStuckKeepsNobody(t *testing.T) {
 			t.Errorf("%d calls are stuck", n)
 		}
 		release()
-		doc, err = follow(t, b, doc.Rev, 20*time.Second)
+		_, err = follow(t, b, doc.Rev, 20*time.Second)
 		if err != nil || b.Source() != "A" {
 			t.Errorf("once it is free it reads from %q: %v", b.Source(), err)
 		}
