@@ -71,7 +71,6 @@ func (x *exchange) Header(name string) string {
 	lines := header.PeekAll(name)
 	if x.shadow().config.DisableHeaderNormalizing {
 		lines = nil
-		//nolint:staticcheck // the fasthttp that fiber asks for has no All yet; the workspace lints with a newer one
 		header.VisitAll(func(key, value []byte) {
 			if strings.EqualFold(utils.UnsafeString(key), name) {
 				lines = append(lines, value)

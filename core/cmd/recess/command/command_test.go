@@ -202,7 +202,7 @@ func (failing) Next(context.Context, state.Rev) (state.Doc, time.Duration, error
 
 func TestStateURLsThatCannotBeUsed(t *testing.T) {
 	for _, c := range []struct{ name, url, says string }{
-		{"a backend of a later release", "redis://:hunter2@host:6379/0", "not part of this release"},
+		{"a backend that is not linked", "redis://:hunter2@host:6379/0", `import _ "github.com/recess-go/recess/core/state/redisstate"`},
 		{"an unknown scheme", "hunter2://user:hunter2@host", "no backend has the scheme"},
 		{"no scheme", "hunter2", "has no scheme"},
 		{"the memory of a process that ends", "memory:", "would end with this command"},

@@ -212,12 +212,22 @@ func own(t testing.TB, name string) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, name)
-	pkg := "github.com/recess-go/recess/core/internal/integration/servers/" + name
-	if out, err := exec.Command("go", "build", "-o", path, pkg).CombinedOutput(); err != nil {
-		t.Fatalf("building %s: %v\n%s", pkg, err, out)
+	build := exec.Command("go", "build", "-o", path, ".")
+	build.Dir = filepath.Join(sources(), name)
+	if _, err := os.Stat(filepath.Join(build.Dir, "go.mod")); err == nil {
+		build.Env = append(os.Environ(), "GOWORK=off") // a module of its own, which is not in the workspace
+	}
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building %s: %v\n%s", build.Dir, err, out)
 	}
 	built[name] = path
 	return path
+}
+
+// sources is the directory of this file.
+func sources() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Dir(file)
 }
 
 // Named returns the state URL of a server that the environment names, "" if it names none.
