@@ -36,9 +36,9 @@ const lookForLeader = "most members of the cluster must run and reach each other
 // counts.
 var symptoms = map[bool][]symptom{
 	false: {
-		{"server preface: EOF", "the server may speak TLS: then write etcds: for etcd:"},
 		{"looked like an HTTP/1.1 header", notEtcd},
 		{"use of closed network connection", noAnswer},
+		{"reading server preface", speaksTLS}, // it hung up: EOF, or a reset where it had not read all
 	},
 	true: {
 		{"signed by unknown authority", "name the file of the server's certificate authority as tls_ca"},
@@ -61,6 +61,7 @@ type symptom struct{ words, remedy string }
 const (
 	wrongName = "name the hosts as the certificate does, or give its name as tls_server_name"
 	refused   = "the server hung up: if it always does, it wants a certificate, or another one: see tls_cert and tls_key"
+	speaksTLS = "the server may speak TLS: then write etcds: for etcd:"
 	notEtcd   = "this is no address for clients of etcd: their port is 2379 by default, and 2380 is for members"
 	noAnswer  = "it was connected, and nothing answered"
 )

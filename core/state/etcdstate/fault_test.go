@@ -38,6 +38,7 @@ func TestAnErrorSaysWhatToDo(t *testing.T) {
 		"bad certificate: the server hung up":          {secure, connection("remote error: tls: bad certificate")},
 		"write etcd: for etcds:":                       {secure, connection("authentication handshake failed: EOF")},
 		"write etcds: for etcd:":                       {plain, connection("error reading server preface: EOF")},
+		"connection reset by peer: the server may spe": {plain, connection("error reading server preface: connection reset by peer")},
 		"the frame header looked like an HTTP/1.1 hea": {plain, connection("the frame header looked like an HTTP/1.1 header")},
 		"their port is 2379":                           {plain, status.Error(codes.Unimplemented, "404")},
 		"something else":                               {plain, status.Error(codes.Internal, "something else")},

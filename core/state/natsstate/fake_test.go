@@ -196,6 +196,21 @@ func TestAStreamThatIsRolledBackIsBelievedInTheEnd(t *testing.T) {
 	}
 }
 
+// TestAStreamThatIsRolledBackIsBelievedBeforeTheCallersTimeIsUp: an engine looks for no longer than its poll interval.
+func TestAStreamThatIsRolledBackIsBelievedBeforeTheCallersTimeIsUp(t *testing.T) {
+	f := serve(t, answers([]string{numbered(5)}, []string{silence}))
+	b := openAt(t, f, "")
+	if _, err := state.Read(t.Context(), b); err != nil { // connected
+		t.Fatal(err)
+	}
+	b.store.heard(6)
+	ctx, cancel := context.WithTimeout(t.Context(), catchUp)
+	defer cancel()
+	if doc, err := state.Read(ctx, b); err != nil || doc.Rev != five {
+		t.Errorf("Read: revision %q, %v", doc.Rev, err)
+	}
+}
+
 // TestASaveThatMeetsAnotherWaitsForItsOutcome: a cluster refuses a second save while it stores a first, which nobody can
 // see until it is stored.
 func TestASaveThatMeetsAnotherWaitsForItsOutcome(t *testing.T) {

@@ -223,7 +223,7 @@ func decode(data []byte, answer any) error {
 }
 
 const (
-	firstDelay = 250 * time.Millisecond
+	firstDelay = 500 * time.Millisecond
 	maxDelay   = 2 * time.Second
 )
 

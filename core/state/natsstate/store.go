@@ -46,7 +46,8 @@ func (s *store) Read(ctx context.Context) (state.Doc, error) {
 	return found.doc, explain(err)
 }
 
-// catchUp is how long the leader may take to come to what another replica has told already.
+// catchUp is how long the leader may take to come to what another replica has told already. Of a caller who has less time
+// it takes half.
 const catchUp = time.Second
 
 // look returns the last message of the key. It asks the stream's leader: other replicas may be behind. But one of them
@@ -55,7 +56,11 @@ func (s *store) look(ctx context.Context, on *session) (entry, error) {
 	if err := s.check(ctx, on); err != nil {
 		return entry{}, err
 	}
-	for began := time.Now(); ; {
+	until := time.Now().Add(catchUp)
+	if deadline, ok := ctx.Deadline(); ok {
+		until = earlier(until, time.Now().Add(time.Until(deadline)/2))
+	}
+	for {
 		newest := s.newest.Load()
 		answer, err := on.insist(ctx, s.lastOf(s.names.stream, s.names.subject))
 		if err != nil {
@@ -65,7 +70,7 @@ func (s *store) look(ctx context.Context, on *session) (entry, error) {
 		switch {
 		case err != nil:
 			return entry{}, s.gone(err)
-		case found.seq < newest && time.Since(began) < catchUp:
+		case found.seq < newest && time.Now().Before(until):
 			pause(ctx)
 		case found.seq < newest:
 			s.newest.CompareAndSwap(newest, found.seq)
@@ -75,6 +80,13 @@ func (s *store) look(ctx context.Context, on *session) (entry, error) {
 			return found, nil
 		}
 	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // heard takes the number of a message down.

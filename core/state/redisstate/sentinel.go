@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -28,9 +29,14 @@ func (s *sentinels) dial(ctx context.Context, network, _ string) (net.Conn, erro
 	return s.own.dial(ctx, network, addr)
 }
 
-// find returns the address of the master.
+// find returns the address of the master. It takes three quarters of the caller's time at most: what the sentinels that
+// did answer have said must reach a caller who still listens.
 func (s *sentinels) find(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithCancel(ctx)
+	patience := s.options.ReadTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		patience = min(patience, time.Until(deadline))
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience*3/4)
 	defer cancel()
 	type answer struct {
 		addr string

@@ -91,7 +91,7 @@ func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(t.Context(), "lock table recess"); err != nil {
+	if _, err := tx.Exec(t.Context(), "lock table recess, recess_instances"); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan map[string]error)
@@ -198,7 +198,7 @@ func fill(t *testing.T, server *servers.Server, b *pgstate.Backend) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(t.Context(), "lock table recess"); err != nil {
+	if _, err := tx.Exec(t.Context(), "lock table recess, recess_instances"); err != nil {
 		t.Fatal(err)
 	}
 	var all sync.WaitGroup
@@ -273,13 +273,13 @@ func TestASavedDocumentSurvivesAPowerCut(t *testing.T) {
 	config := rigs.PostgresConfig()
 	config.Settings["synchronous_commit"], config.Settings["wal_writer_delay"] = "off", "10s"
 	server := servers.Postgres(t, config)
-	b := open(t, rigs.PostgresURL(server.Addr, ""))
 	rev := state.None
 	for _, text := range []string{"one", "two"} { // both ways to save
+		b := open(t, rigs.PostgresURL(server.Addr, "")) // none of its connections is older than the server
 		rev = save(t, b, rev, text)
 		server.Kill(t)
 		server.Start(t)
-		if doc := read(t, b); string(doc.Data) != text || doc.Rev != rev {
+		if doc := read(t, open(t, rigs.PostgresURL(server.Addr, ""))); string(doc.Data) != text || doc.Rev != rev {
 			t.Fatalf("the document is %q, revision %q, want %q, %q", doc.Data, doc.Rev, text, rev)
 		}
 	}
