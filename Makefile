@@ -11,7 +11,7 @@ FRAMEWORK ?= gin
 ADDR    ?= 127.0.0.1:8080
 FLIPS   ?= 1000
 
-.PHONY: help demo test test-servers check format lint vet tidy standalone fuzz bench-propagation bench-fleet
+.PHONY: help demo test check format lint vet tidy standalone fuzz bench-propagation bench-fleet
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,14 +19,9 @@ help: ## list the targets
 demo: ## run the example shop: make demo [FRAMEWORK=gin|echo|chi|fiber] [ADDR=host:port]
 	@.ci/demo "$(FRAMEWORK)" "$(ADDR)"
 
-test: ## run all tests of all modules; install the shells they drive if that is possible
+test: ## run all tests of all modules; install the servers and shells they drive if that is possible
 	@.ci/needs
-	@.ci/each 'go test $(RACE) ./...' $(MODULES)
-
-test-servers: export RECESS_TEST_SERVERS = 1
-test-servers: ## run the tests of the backends on real servers, with faults; install the servers if that is possible
-	@.ci/needs
-	@cd core/internal/integration && go test $(RACE) -timeout 30m ./...
+	@.ci/each 'go test $(RACE) -timeout 30m ./...' $(MODULES)
 
 check: format lint vet tidy standalone ## all that must hold before a commit lands
 	@$(MAKE) --no-print-directory test RACE=-race
@@ -51,7 +46,6 @@ standalone: ## build and vet each module without the workspace, as its users do
 fuzz: ## run every fuzz target for FUZZTIME (the differential ones for at least 30s)
 	@.ci/fuzz $(FUZZTIME) $(MODULES)
 
-bench-propagation bench-fleet: export RECESS_TEST_SERVERS = 1
 bench-propagation: ## how long a change takes to reach 8 engines on each backend, beside the bare client
 	@.ci/needs
 	@cd core/internal/integration && go test -run '^$$' -bench Propagation -benchtime $(FLIPS)x -timeout 30m ./propagation

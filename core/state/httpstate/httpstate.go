@@ -47,7 +47,7 @@ type Config struct {
 	// Transport is whom to ask through, which the caller keeps: a client's Transport, one that signs requests. Nil: one of
 	// the backend's own, for HTTP/1.1, with the proxy of the environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY). Where a
 	// connection of one that was given seems dead, its CloseIdleConnections is called before the next look: HTTP/2
-	// would go on with it.
+	// would go on with it. What it shows of itself to the target of a redirect is its own business.
 	Transport http.RoundTripper
 	// Timeout bounds every look, redirects and the body included: driver.DefaultTimeout if 0.
 	Timeout time.Duration
@@ -56,7 +56,7 @@ type Config struct {
 	// Token is asked for the bearer token before each question, so that one that is renewed from outside can be used.
 	// Nil: none is sent, unless the URL holds user and password, which are sent as Basic authentication (RFC 7617).
 	Token func() (string, error)
-	// TLS is how a transport of the backend's own trusts the server, and shows who it is. Nil: the system's roots.
+	// TLS is how a transport of the backend's own trusts servers, and shows the URL's own who it is. Nil: the system's roots.
 	TLS *tls.Config
 }
 
@@ -117,12 +117,13 @@ func newSource(documentURL string, config Config) (*source, error) {
 	}
 	switch {
 	case config.Transport == nil:
-		own := newTransport(config.TLS)
-		s.transport, s.close = own, own.CloseIdleConnections
+		own, strangers := newTransport(config.TLS), newTransport(anonymous(config.TLS))
+		s.transport, s.strangers = own, strangers
+		s.close = func() { own.CloseIdleConnections(); strangers.CloseIdleConnections() }
 	case config.TLS != nil:
 		return nil, errors.New("there are a transport and a TLS configuration: the transport has one of its own")
 	default:
-		s.transport = config.Transport
+		s.transport, s.strangers = config.Transport, config.Transport
 	}
 	return s, nil
 }
@@ -130,16 +131,30 @@ func newSource(documentURL string, config Config) (*source, error) {
 // ownHeaders are those that must say what this package says.
 var ownHeaders = []string{"Host", "Accept-Encoding", "Cache-Control", "If-None-Match", "If-Modified-Since", "Range", "Connection"}
 
-// newTransport returns a transport for one document: few connections, small headers. HTTP/1.1 ends the connection of a request that was not
-// answered, and shares none among requests; HTTP/2 does neither, and has nothing to offer for one small document.
+// anonymous is a TLS configuration without the certificate of the client, which any server may ask for.
+func anonymous(config *tls.Config) *tls.Config {
+	if config == nil {
+		return nil
+	}
+	config = config.Clone()
+	config.Certificates, config.GetClientCertificate = nil, nil
+	config.ClientSessionCache = nil // who was known is known again by a session
+	return config
+}
+
+// newTransport returns a transport for one document: few connections, small headers. HTTP/1.1 ends the connection of a
+// request that was not answered, and shares none among requests; HTTP/2 does neither, and has nothing to offer for one
+// small document.
 func newTransport(config *tls.Config) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	if config = config.Clone(); config == nil {
 		config = new(tls.Config)
 	}
-	if config.ClientSessionCache == nil {
-		config.ClientSessionCache = tls.NewLRUClientSessionCache(0) // many servers end a connection before the next look
+	if config.ClientSessionCache == nil && config.GetClientCertificate == nil {
+		// Many servers end a connection before the next look. Where the client shows a certificate, it is to be the one of
+		// today, and not that of the session's beginning.
+		config.ClientSessionCache = tls.NewLRUClientSessionCache(0)
 	}
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,

@@ -23,7 +23,8 @@ type source struct {
 	url       *url.URL // without credentials
 	shown     string   // how it may be shown
 	transport http.RoundTripper
-	close     func() // ends the transport, if that is the backend's own; else nil
+	strangers http.RoundTripper // for the targets of redirects that are not to know who is asking
+	close     func()            // ends the transports, if they are the backend's own; else nil
 	header    http.Header
 	authorize func() (string, error) // the Authorization header; nil for none
 
@@ -46,8 +47,9 @@ func (s *source) Read(ctx context.Context) (state.Doc, error) {
 	if err := s.mayAsk(); err != nil {
 		return state.Doc{}, err
 	}
-	if transport, ok := s.transport.(interface{ CloseIdleConnections() }); ok && s.suspect.Swap(false) {
-		transport.CloseIdleConnections()
+	if s.suspect.Swap(false) {
+		closeIdle(s.transport)
+		closeIdle(s.strangers)
 	}
 	doc, err := s.look(ctx)
 	for range 2 {
@@ -60,6 +62,12 @@ func (s *source) Read(ctx context.Context) (state.Doc, error) {
 		return state.Doc{}, fmt.Errorf("%s: %w", s.shown, err)
 	}
 	return doc, nil
+}
+
+func closeIdle(transport http.RoundTripper) {
+	if t, ok := transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
 }
 
 // ended reports whether an error is that of a context. Where the look's own goes on, it is another look's: net/http
@@ -123,12 +131,16 @@ func (s *source) ask(ctx context.Context, place *url.URL, trusted bool, kept cop
 	}
 	setDefault(r.Header, "Accept", "application/json, text/plain, */*;q=0.1")
 	setDefault(r.Header, "User-Agent", "recess")
+	transport := s.transport
+	if !sameHost(s.url, place) {
+		transport = s.strangers
+	}
 	r.Header.Set("Accept-Encoding", "identity") // what would be decompressed could be a bomb, and there is little to save
 	r.Header.Set("Cache-Control", "no-cache")   // caches on the way ask the server (RFC 9111 5.2.1.4)
 	if kept.usable(place) {
 		kept.ask(r.Header)
 	}
-	answer, err := s.transport.RoundTrip(r)
+	answer, err := transport.RoundTrip(r)
 	if err != nil {
 		used.failed()
 		if noTLS := (tls.RecordHeaderError{}); errors.As(err, &noTLS) {

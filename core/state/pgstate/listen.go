@@ -139,6 +139,9 @@ func (w *watch) Wait(ctx context.Context) (state.Doc, error) {
 	reader, cancel := w.finishing(ctx)
 	defer cancel()
 	doc, err := document(reader, w.conn, reading, w.name)
+	if err != nil {
+		w.told = true // what was told is still to be read
+	}
 	return doc, w.explain(err)
 }
 

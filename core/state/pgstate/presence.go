@@ -49,11 +49,11 @@ func (s *store) announce(ctx context.Context, id string, data []byte, ttl time.D
 	err = untilSerial(ctx, func() error {
 		return conn.QueryRow(ctx, s.presenceSQL(announceSQL), s.often(), s.name, id, report, micros).Scan(&at)
 	})
-	if err == nil && rand.N(sweepers) == 0 {
-		_, err = conn.Exec(ctx, s.presenceSQL(sweepSQL), oneTrip, s.name)
-	}
 	if err != nil {
 		return time.Time{}, s.explain(err)
+	}
+	if rand.N(sweepers) == 0 {
+		_, _ = conn.Exec(ctx, s.presenceSQL(sweepSQL), oneTrip, s.name) // who was announced is; another one will sweep
 	}
 	return at, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"regexp"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -230,17 +232,23 @@ func poolConfig(connString string, config Config) (*pgxpool.Config, error) {
 	pool.MaxConnIdleTime = time.Minute
 	pool.PingTimeout = cmp.Or(config.Probe, driver.DefaultProbe)
 	conn := pool.ConnConfig
-	if conn.ConnectTimeout == 0 {
-		conn.ConnectTimeout = cmp.Or(config.Timeout, driver.DefaultTimeout)
+	if conn.ConnectTimeout == 0 { // for each host: one that swallows everything must leave the next one its time
+		conn.ConnectTimeout = cmp.Or(config.Timeout, driver.DefaultTimeout) / time.Duration(1+hosts(conn))
 	}
 	if _, given := conn.RuntimeParams["application_name"]; !given {
 		conn.RuntimeParams["application_name"] = "recess"
 	}
-	several := slices.ContainsFunc(conn.Fallbacks, func(other *pgconn.FallbackConfig) bool {
-		return other.Host != conn.Host || other.Port != conn.Port // and not the same one without TLS
-	})
-	if several && !strings.Contains(connString, "target_session_attrs=") && os.Getenv("PGTARGETSESSIONATTRS") == "" {
+	if hosts(conn) > 1 && !strings.Contains(connString, "target_session_attrs=") && os.Getenv("PGTARGETSESSIONATTRS") == "" {
 		conn.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite // else it would stay with a standby
 	}
 	return pool, nil
+}
+
+// hosts counts the servers that a connection may lead to. One that is tried with TLS and without counts once.
+func hosts(conn *pgx.ConnConfig) int {
+	all := map[string]bool{net.JoinHostPort(conn.Host, strconv.Itoa(int(conn.Port))): true}
+	for _, other := range conn.Fallbacks {
+		all[net.JoinHostPort(other.Host, strconv.Itoa(int(other.Port)))] = true
+	}
+	return len(all)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -46,6 +47,30 @@ type once struct{ *redis.Cmd }
 // NoRetry implements [redis.Cmder].
 func (once) NoRetry() bool { return true }
 
+// A letter is a text in a command of which can be told whether it was sent. One that was recalled never will be.
+type letter struct {
+	text string
+	fate atomic.Int32 // 0 while it lies there
+}
+
+const (
+	posted = iota + 1
+	recalled
+)
+
+// MarshalBinary implements [encoding.BinaryMarshaler]: go-redis calls it when it writes the command.
+func (l *letter) MarshalBinary() ([]byte, error) {
+	if l.fate.CompareAndSwap(0, posted) || l.fate.Load() == posted {
+		return []byte(l.text), nil
+	}
+	return nil, errors.New("the command was given up")
+}
+
+// recall keeps a letter from being sent, and reports whether it was in time.
+func (l *letter) recall() bool {
+	return l.fate.CompareAndSwap(0, recalled) || l.fate.Load() == recalled
+}
+
 // do sends a command and returns its answer: nil, a string, an int64 or a []any of these.
 func (s *store) do(ctx context.Context, args ...any) (any, error) {
 	return call(ctx, s, func(ctx context.Context) (any, error) {
@@ -78,19 +103,18 @@ func (s *store) eval(ctx context.Context, script script, keys []string, args ...
 }
 
 // twice does what may be done twice. The first attempt has half of the time. If it meets a connection that is dead, or a
-// server that is no master any more, there is a second one over a new connection; unsure says that the first may have
-// reached the server all the same.
-func (s *store) twice(ctx context.Context, do func(context.Context) error) (unsure bool, err error) {
+// server that is no master any more, there is a second one over a new connection.
+func (s *store) twice(ctx context.Context, do func(context.Context) error) error {
 	first, cancel := ctx, func() {}
 	if deadline, bounded := ctx.Deadline(); bounded {
 		first, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
 	}
-	err = do(first)
+	err := do(first)
 	cancel()
 	if err == nil || ctx.Err() != nil {
-		return false, err
+		return err
 	}
-	unsure = lost(err)
+	unsure := lost(err)
 	demoted := s.own != nil && redis.IsReadOnlyError(err)
 	if unsure || demoted || unmade(err) {
 		s.doubt()
@@ -98,7 +122,7 @@ func (s *store) twice(ctx context.Context, do func(context.Context) error) (unsu
 	if unsure || demoted {
 		err = do(ctx)
 	}
-	return unsure, err
+	return err
 }
 
 // doubt keeps the connections that there are from being used for another command, and has a cluster client ask again

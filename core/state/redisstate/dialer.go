@@ -136,6 +136,9 @@ func (unseen) Read(func(fd uintptr) bool) error { return nil }
 // A stillborn connection is one that could not be made.
 type stillborn struct{ err error }
 
+// SyscallConn implements [syscall.Conn]: whoever was to use it first has gone, and the next one is to dial anew.
+func (s stillborn) SyscallConn() (syscall.RawConn, error) { return nil, s.err }
+
 func (s stillborn) Read([]byte) (int, error)       { return 0, s.err }
 func (s stillborn) Write([]byte) (int, error)      { return 0, s.err }
 func (stillborn) Close() error                     { return nil }

@@ -117,7 +117,7 @@ func (s *store) reports(ctx context.Context, ids []string) (instances []state.In
 // call does something on the store that may be done twice.
 func (b *Backend) call(ctx context.Context, operation string, do func(context.Context, *store) error) error {
 	return b.Call(ctx, operation, func(ctx context.Context) error {
-		_, err := b.store.twice(ctx, func(ctx context.Context) error { return do(ctx, b.store) })
+		err := b.store.twice(ctx, func(ctx context.Context) error { return do(ctx, b.store) })
 		return b.store.explain(err)
 	})
 }

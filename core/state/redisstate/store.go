@@ -37,7 +37,7 @@ var _ driver.Watcher = (*store)(nil)
 
 // Read implements [driver.Store].
 func (s *store) Read(ctx context.Context) (doc state.Doc, err error) {
-	_, err = s.twice(ctx, func(ctx context.Context) error {
+	err = s.twice(ctx, func(ctx context.Context) error {
 		answer, err := s.do(ctx, "hmget", s.keys.document, "document", "rev")
 		if err != nil {
 			return err
@@ -81,9 +81,12 @@ var saveScript = newScript(saveSource)
 func (s *store) Save(ctx context.Context, old state.Rev, data []byte) (rev state.Rev, err error) {
 	id := rand.Text()    // the same for both attempts: the second one knows by it what the first has written
 	text := string(data) // a copy: an attempt that was given up may still be sending
-	unsure, err := s.twice(ctx, func(ctx context.Context) error {
-		answer, err := s.eval(ctx, saveScript, []string{s.keys.document}, s.keys.channel, string(old), text, id, told)
+	sent := false        // by an attempt of which it is not known what came of it
+	err = s.twice(ctx, func(ctx context.Context) error {
+		letter := &letter{text: text}
+		answer, err := s.eval(ctx, saveScript, []string{s.keys.document}, s.keys.channel, string(old), letter, id, told)
 		if err != nil {
+			sent = sent || lost(err) && !letter.recall()
 			return err
 		}
 		fields, ok := answer.([]any)
@@ -100,13 +103,13 @@ func (s *store) Save(ctx context.Context, old state.Rev, data []byte) (rev state
 	switch {
 	case err == nil:
 		return rev, nil
-	case unsure && errors.Is(err, state.ErrConflict):
+	case sent && errors.Is(err, state.ErrConflict):
 		return state.None, errors.New("the connection was lost, and the document has been changed: whether it was changed by this save first is not known: read it again")
 	case errors.Is(err, state.ErrConflict):
 		return state.None, err
 	case denied(err):
 		return state.None, fmt.Errorf("%w: %w", state.ErrReadOnly, s.explain(err))
-	case unsure || lost(err):
+	case sent:
 		return state.None, fmt.Errorf("%w; the document may have been saved: read it again", s.explain(err))
 	}
 	return state.None, s.explain(err)

@@ -40,10 +40,18 @@ func openMySQL(_ context.Context, rest string) (state.Backend, error) {
 	// A connection is used every few seconds. It ends after some minutes, so that a change of the server behind a name
 	// is noticed, as the driver's documentation wants it.
 	db.SetMaxOpenConns(4)
-	db.SetMaxIdleConns(2)
+	db.SetMaxIdleConns(idleConns)
 	db.SetConnMaxLifetime(3 * time.Minute)
-	return own(db, config)
+	b, err := own(db, config)
+	if err == nil {
+		_, b.store.lockWait = lockWait(config.Timeout)
+	}
+	return b, err
 }
+
+// idleConns is how many connections of a database that was opened here stay open while nobody uses them: what
+// database/sql has by itself.
+const idleConns = 2
 
 // own returns a backend that closes the database with itself.
 func own(db *sql.DB, config Config) (*Backend, error) {
@@ -152,13 +160,27 @@ func parseAddress(host, socket string) (string, error) {
 	return "tcp(" + host + ")", nil
 }
 
+// lockWait is for how long a statement may wait for locks, with a timeout of so much: once for that of the table, and once
+// for that of the row. The server gives up waiting before we give up waiting for the server: a change that was reported
+// as failed is not carried out behind everybody's back once the lock is free. The server counts in whole seconds.
+func lockWait(timeout time.Duration) (each, both time.Duration) {
+	each = max(time.Second, (timeout / 4).Truncate(time.Second))
+	return each, 2 * each
+}
+
+// leastTimeout leaves a second for all but waiting for locks.
+const leastTimeout = 3 * time.Second
+
 // driverParams are those of the driver, and the settings of the connection. Each statement commits by itself, whatever
-// the server's default is. The server gives up waiting for a lock before we give up waiting for the server: a change
-// that was reported as failed is not carried out behind everybody's back once the lock is free. The driver's own deadlines
-// only stand behind those of the calls, which tell better what happened.
+// the server's default is. The driver's own deadlines only stand behind those of the calls, which tell better what
+// happened.
 func driverParams(values url.Values, timeout time.Duration) (string, error) {
+	if timeout < leastTimeout {
+		return "", fmt.Errorf("timeout: %s is too short: MySQL waits for locks in whole seconds, and must give up first: write %s at least", timeout, leastTimeout)
+	}
 	params := url.Values{}
-	waits := strconv.Itoa(max(1, int(timeout/(2*time.Second))))
+	each, _ := lockWait(timeout)
+	waits := strconv.Itoa(int(each / time.Second))
 	for name, value := range map[string]string{
 		"timeout": (2 * timeout).String(), "readTimeout": (2 * timeout).String(), "writeTimeout": (2 * timeout).String(),
 		"interpolateParams": "true", "autocommit": "1", "lock_wait_timeout": waits, "innodb_lock_wait_timeout": waits,

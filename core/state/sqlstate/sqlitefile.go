@@ -31,7 +31,7 @@ func openSQLite(_ context.Context, rest string) (state.Backend, error) {
 	}
 	db := sql.OpenDB(file)
 	db.SetMaxOpenConns(4)
-	db.SetMaxIdleConns(2)
+	db.SetMaxIdleConns(idleConns)
 	b, err := own(db, config)
 	if err != nil {
 		return nil, err

@@ -24,6 +24,10 @@ type store struct {
 	prepare func(context.Context) error // makes what the tables are in; nil if that is not ours to make
 	owned   bool                        // the database was opened here, and ends here
 
+	// lockWait is for how long a statement may wait for locks on the server, whether its caller waits or not. No statement
+	// is repeated with less time left.
+	lockWait time.Duration
+
 	turn chan struct{} // held by the one call that tries again
 
 	mu    sync.Mutex
@@ -142,10 +146,23 @@ func (s *store) Save(ctx context.Context, old state.Rev, data []byte) (state.Rev
 		return state.None, state.ErrConflict
 	case errors.Is(err, errDenied):
 		return state.None, fmt.Errorf("%w: %w", state.ErrReadOnly, err)
+	case errors.Is(err, state.ErrReadOnly):
+		s.reconnect() // these connections lead to what was the primary once; another server may be it now
+		return state.None, err
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return state.None, fmt.Errorf("the answer is missing, so that the document may be saved or not: read it before you save again: %w", err)
 	case err != nil:
 		return state.None, err
 	}
 	return next.rev(), nil
+}
+
+// reconnect closes the connections that nobody uses, of a database that was opened here.
+func (s *store) reconnect() {
+	if s.owned {
+		s.db.SetMaxIdleConns(0)
+		s.db.SetMaxIdleConns(idleConns)
+	}
 }
 
 // checkText refuses what a column of text would not give back as it was.
@@ -205,7 +222,7 @@ var (
 func (s *store) try(ctx context.Context, do func() error) error {
 	const first, most = time.Millisecond, 10 * time.Millisecond
 	err := do()
-	if !s.mayTryAgain(err) {
+	if !s.mayTryAgain(err) || !s.hasTime(ctx) {
 		return s.explain(err)
 	}
 	select {
@@ -220,10 +237,15 @@ func (s *store) try(ctx context.Context, do func() error) error {
 		switch {
 		case err != nil && ctx.Err() != nil: // which alone would not say why there was too little time
 			return fmt.Errorf("%w, after: %w", s.explain(err), s.explain(before))
-		case !s.mayTryAgain(err) || !sleep(ctx, pause/2+rand.N(pause)):
+		case !s.mayTryAgain(err) || !sleep(ctx, pause/2+rand.N(pause)) || !s.hasTime(ctx):
 			return s.explain(err)
 		}
 	}
+}
+
+func (s *store) hasTime(ctx context.Context) bool {
+	deadline, bounded := ctx.Deadline()
+	return !bounded || time.Until(deadline) >= s.lockWait
 }
 
 func (s *store) mayTryAgain(err error) bool {

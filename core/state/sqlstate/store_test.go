@@ -203,6 +203,71 @@ func TestABusyDatabaseIsAskedAgainWhileThereIsTime(t *testing.T) {
 	})
 }
 
+// TestNothingIsRepeatedThatCouldOutliveItsCaller: the server may hold a statement up for two seconds, waiting for locks.
+func TestNothingIsRepeatedThatCouldOutliveItsCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		b, _ := over(t, sqlstate.Config{Dialect: busyDialect(), Timeout: 4 * time.Second}, func(string, []driver.Value) (answer, error) {
+			if time.Since(began) > 2*time.Second {
+				t.Errorf("it was asked again after %v", time.Since(began))
+			}
+			return answer{}, errBusy
+		})
+		b.Own(2 * time.Second)
+		if _, err := state.Read(t.Context(), b); !errors.Is(err, errBusy) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAChangeWithoutAnAnswerMayBeSaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := "UPDATE"
+		b, _ := over(t, sqlstate.Config{Dialect: dollars, Timeout: time.Second}, func(statement string, _ []driver.Value) (answer, error) {
+			if strings.HasPrefix(statement, slow) {
+				time.Sleep(2 * time.Second)
+				return answer{}, context.DeadlineExceeded
+			}
+			return answer{rows: [][]driver.Value{{int64(1), []byte("x")}}}, nil
+		})
+		doc, err := state.Read(t.Context(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Save(t.Context(), doc.Rev, []byte("y")); err == nil || !strings.Contains(err.Error(), "may be saved or not") {
+			t.Errorf("a change that was not answered: %v", err)
+		}
+		slow = "SELECT"
+		if _, err := b.Save(t.Context(), doc.Rev, []byte("y")); err == nil || strings.Contains(err.Error(), "may be saved or not") {
+			t.Errorf("a change of which nothing was sent: %v", err)
+		}
+	})
+}
+
+// TestAServerThatHasBecomeAReplicaIsLeft: the next change goes over a new connection, to what the host's name means then.
+func TestAServerThatHasBecomeAReplicaIsLeft(t *testing.T) {
+	for _, owned := range []bool{true, false} {
+		b, d := over(t, sqlstate.Config{Dialect: sqlstate.MySQL}, func(statement string, _ []driver.Value) (answer, error) {
+			if strings.HasPrefix(statement, "INSERT") {
+				return answer{}, &MySQLError{1290, "read-only"}
+			}
+			return answer{}, nil
+		})
+		if owned {
+			b.Own(0)
+		}
+		if _, err := b.Save(t.Context(), state.None, []byte("x")); !errors.Is(err, state.ErrReadOnly) {
+			t.Error(err)
+		}
+		d.mu.Lock()
+		open := d.open
+		d.mu.Unlock()
+		if (open == 0) != owned {
+			t.Errorf("its own database: %v; %d connections stay", owned, open)
+		}
+	}
+}
+
 // TestWhyItIsBusyIsToldWhenTheTimeIsUp, and not alone that the last attempt was cut short.
 func TestWhyItIsBusyIsToldWhenTheTimeIsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 )
 
 // defaults are the parameters that every connection to MySQL gets with a timeout of 4 seconds.
-const defaults = "autocommit=1&innodb_lock_wait_timeout=2&interpolateParams=true&lock_wait_timeout=2&readTimeout=8s&timeout=8s&writeTimeout=8s"
+const defaults = "autocommit=1&innodb_lock_wait_timeout=1&interpolateParams=true&lock_wait_timeout=1&readTimeout=8s&timeout=8s&writeTimeout=8s"
 
 func TestAMySQLURLBecomesADataSourceName(t *testing.T) {
 	for rest, want := range map[string]string{
@@ -32,9 +32,9 @@ func TestAMySQLURLBecomesADataSourceName(t *testing.T) {
 		"//u:p@/db?socket=/run/mysqld/mysqld.sock": "u:p@unix(/run/mysqld/mysqld.sock)/db?" + defaults,
 		"//u:p@localhost/db?socket=/a%20(b)/c":     "u:p@unix(/a (b)/c)/db?" + defaults,
 		"//u:p@h/db?timeout=10s": "u:p@tcp(h:3306)/db?" +
-			"autocommit=1&innodb_lock_wait_timeout=5&interpolateParams=true&lock_wait_timeout=5&readTimeout=20s&timeout=20s&writeTimeout=20s",
-		"//u:p@h/db?timeout=500ms": "u:p@tcp(h:3306)/db?" +
-			"autocommit=1&innodb_lock_wait_timeout=1&interpolateParams=true&lock_wait_timeout=1&readTimeout=1s&timeout=1s&writeTimeout=1s",
+			"autocommit=1&innodb_lock_wait_timeout=2&interpolateParams=true&lock_wait_timeout=2&readTimeout=20s&timeout=20s&writeTimeout=20s",
+		"//u:p@h/db?timeout=3s": "u:p@tcp(h:3306)/db?" +
+			"autocommit=1&innodb_lock_wait_timeout=1&interpolateParams=true&lock_wait_timeout=1&readTimeout=6s&timeout=6s&writeTimeout=6s",
 		"//u:p@h/db?wsrep_sync_wait=1":                         "u:p@tcp(h:3306)/db?" + defaults + "&wsrep_sync_wait=1",
 		"//u:p@h/db?allowCleartextPasswords=true&tls=true":     "u:p@tcp(h:3306)/db?allowCleartextPasswords=true&" + strings.Replace(defaults, "&writeT", "&tls=true&writeT", 1),
 		"//u:p@/db?allowCleartextPasswords=true&socket=/s":     "u:p@unix(/s)/db?allowCleartextPasswords=true&" + defaults,
@@ -114,6 +114,7 @@ func TestAURLThatIsWrongSaysWhereAndTellsNoSecret(t *testing.T) {
 		"mysql://SECRET:SECRET@h/db?table=a;b":                             "%3B",
 		"mysql://SECRET:SECRET@h/db?table=" + strings.Repeat("a", 55):      "54 letters",
 		"mysql://SECRET:SECRET@h/db?timeout=4":                             `timeout: "4"`,
+		"mysql://SECRET:SECRET@h/db?timeout=2900ms":                        `timeout: 2.9s is too short: MySQL waits for locks in whole seconds`,
 		"mysql://SECRET:SECRET@h/db?timeout=0s":                            `timeout: "0s"`,
 		"mysql://SECRET:SECRET@h/db?timeout=-1s":                           `timeout: "-1s"`,
 		"mysql://SECRET:SECRET@h/db?tls=%SECRET":                           "%25",

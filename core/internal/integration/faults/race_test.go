@@ -16,7 +16,7 @@ import (
 // TestFiftyWritersRace is fault F12.
 func TestFiftyWritersRace(t *testing.T) {
 	const writers, handles = 50, 10
-	eachRig(t, func(t *testing.T, rig rigs.Rig) {
+	eachRigAlone(t, func(t *testing.T, rig rigs.Rig) {
 		s := newSite(t, rig)
 		s.followTwice(recess.Config{})
 		var backends []state.Backend

@@ -16,7 +16,7 @@ import (
 const (
 	writers  = 10
 	attempts = 10_000
-	patience = 5 * time.Minute // for 10,000 attempts; a sound store needs less than half a minute
+	patience = 10 * time.Minute // for 10,000 attempts; a sound store on an idle machine needs less than half a minute
 )
 
 // judge asserts that a history is one of a register.

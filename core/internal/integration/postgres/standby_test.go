@@ -98,3 +98,19 @@ func TestAConnectionToWhatWasThePrimaryIsGivenUp(t *testing.T) {
 		t.Error("it keeps to the connection of which it knows that it leads nowhere")
 	}
 }
+
+// TestAHostThatSwallowsEverythingIsPassedOver: it stands first in the URL, takes connections, and never says a word. The
+// second one gets what it needs of each call's time, and so does the watch.
+func TestAHostThatSwallowsEverythingIsPassedOver(t *testing.T) {
+	server := start(t)
+	silent := proxy.New(t, server.Addr)
+	silent.FreezeAll()
+	b := open(t, rigs.PostgresURL(silent.Addr+","+server.Addr, listens+"second"))
+	rev := save(t, b, state.None, "one")
+	got := waiting(t.Context(), b, rev)
+	awaitListener(t, server.Addr, "second")
+	save(t, open(t, rigs.PostgresURL(server.Addr, "")), rev, "two")
+	if answer := take(t, "the waiter", got); string(answer.doc.Data) != "two" {
+		t.Errorf("the waiter got %q, %v", answer.doc.Data, answer.err)
+	}
+}

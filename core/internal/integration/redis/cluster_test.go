@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,10 +12,17 @@ import (
 )
 
 // TestTheDocumentIsFoundWhileItsSlotMovesToAnotherNode stops in the middle of the move, where the old owner of the slot
-// answers ASK, and again at its end, where it answers MOVED. The new owner knows none of the scripts.
+// answers ASK, and again at its end, where it answers MOVED. The new owner knows none of the scripts. Who saves has the
+// permissions that are documented.
 func TestTheDocumentIsFoundWhileItsSlotMovesToAnotherNode(t *testing.T) {
 	_, hosts, admin := cluster(t, 0)
-	b, watcher := open(t, "redis+cluster://"+hosts), open(t, "redis+cluster://"+hosts)
+	for _, host := range strings.Split(hosts, ",") {
+		node := rigs.RedisClient(t, host)
+		grant(t, node, "app", "recess", append(slices.Clone(all), inCluster...))
+		grant(t, node, "stranger", "recess", append(slices.Clone(all), inCluster[0]))
+	}
+	b, watcher := open(t, "redis+cluster://app:secret@"+hosts), open(t, "redis+cluster://"+hosts)
+	stranger := open(t, "redis+cluster://stranger:secret@"+hosts)
 	rev := save(t, b, state.None, "before")
 	slot := admin.ClusterKeySlot(t.Context(), "recess").Val()
 	if other := admin.ClusterKeySlot(t.Context(), "{recess}:instances").Val(); other != slot {
@@ -41,6 +49,9 @@ func TestTheDocumentIsFoundWhileItsSlotMovesToAnotherNode(t *testing.T) {
 	must(t, from.Do(t.Context(), "migrate", host, port, "recess", 0, 5000).Err())
 	if doc := read(t, b); string(doc.Data) != "before" {
 		t.Errorf("in the middle of the move the document is %q", doc.Data)
+	}
+	if _, err := state.Read(t.Context(), stranger); err == nil || !strings.Contains(err.Error(), "denies ASKING") {
+		t.Errorf("without the permission for it: %v", err)
 	}
 	rev = save(t, b, rev, "in the middle")
 	if doc := take(t, got); string(doc.Data) != "in the middle" { // the message crosses the cluster's bus

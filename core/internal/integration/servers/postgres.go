@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -74,9 +75,9 @@ func Postgres(t testing.TB, config PostgresConfig) *Server {
 
 // write puts the configuration into a new data directory.
 func (c PostgresConfig) write(as *syscall.Credential, data string) error {
-	settings := []string{fmt.Sprintf("max_connections = %d", max(c.MaxConnections, 200))}
-	if c.MaxConnections > 0 {
-		settings[0] = fmt.Sprintf("max_connections = %d", c.MaxConnections)
+	settings := []string{
+		fmt.Sprintf("max_connections = %d", cmp.Or(c.MaxConnections, 200)),
+		"dynamic_shared_memory_type = mmap", // in the data directory: one that is killed leaves nothing in /dev/shm
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Settings)) {
 		settings = append(settings, fmt.Sprintf("%s = '%s'", name, c.Settings[name]))

@@ -1,7 +1,7 @@
 // Package servers starts real servers for the tests of the backends: each on a free port of the loopback address, in a
 // temporary directory, as a process of its own that can be killed, frozen and started again, and that is ended by its
-// process id. A server that it did not start is never touched; one that a RECESS_TEST_*_URL names is only used, by the
-// tests that need no faults.
+// process id. A server that it did not start is never touched. (One that a RECESS_TEST_*_URL names is used by the tests
+// in the folder named, and nowhere else.)
 //
 // Redis, PostgreSQL and MariaDB are Debian's packages, which .ci/needs installs where it may. etcd, NATS and the S3
 // server are the real servers from their Go modules, built into small programs (the folders beside this file).
@@ -15,15 +15,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
-
-// enabled names the variable that has servers started. The tests on them take long, and are run by make test-servers.
-const enabled = "RECESS_TEST_SERVERS"
 
 // patience is how long a server may take to start or to end; sound ones need a second or two.
 const patience = 60 * time.Second
@@ -46,10 +42,7 @@ type Server struct {
 // launch starts a server over an empty directory and ends it with the test.
 func launch(t testing.TB, s *Server) *Server {
 	t.Helper()
-	if os.Getenv(enabled) == "" {
-		t.Skipf("LEFT OUT: everything on a real %s: make test-servers runs it", s.Name)
-	}
-	s.Dir = filepath.Join(t.TempDir(), s.Name)
+	s.Dir = filepath.Join(Directory(t), s.Name)
 	s.output = filepath.Join(t.TempDir(), "output")
 	t.Cleanup(func() {
 		if s.running != nil {
@@ -229,9 +222,6 @@ func sources() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Dir(file)
 }
-
-// Named returns the state URL of a server that the environment names, "" if it names none.
-func Named(variable string) string { return strings.TrimSpace(os.Getenv(variable)) }
 
 // port returns the port of an address.
 func port(addr string) string {

@@ -16,6 +16,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/recess-go/recess/core/internal/integration/rigs"
+	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
 	"github.com/recess-go/recess/core/state/sqlstate"
 	"github.com/recess-go/recess/core/state/statetest"
@@ -29,7 +30,7 @@ func TestConformanceByURL(t *testing.T) {
 	statetest.Run(t, statetest.Harness{
 		Presence: true, Resident: true, Packages: []string{"database/sql", "modernc.org/sqlite"},
 		Fresh: func(t *testing.T) statetest.Store {
-			path := filepath.Join(fastDir(t), "recess.db")
+			path := filepath.Join(servers.Directory(t), "recess.db")
 			b := openURL(t, "sqlite:"+path)
 			must(t, errors.Join(b.Migrate(context.Background()), b.Close()))
 			return statetest.Store{
@@ -67,7 +68,7 @@ func TestConformanceOnTheCallersDatabase(t *testing.T) {
 			statetest.Run(t, statetest.Harness{
 				Presence: true, Resident: true,
 				Fresh: func(t *testing.T) statetest.Store {
-					path := filepath.Join(fastDir(t), "recess.db")
+					path := filepath.Join(servers.Directory(t), "recess.db")
 					connector, err := sqlite.NewConnector(path)
 					must(t, err)
 					db := sql.OpenDB(rigs.Statements{Connector: connector, Tell: func(text string) {
@@ -95,18 +96,6 @@ func TestConformanceOnTheCallersDatabase(t *testing.T) {
 			}
 		})
 	}
-}
-
-// fastDir is a directory in memory, where there is one: the suite writes a thousand times, which a busy disk takes its
-// time for.
-func fastDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "recess-sqlite-")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
 }
 
 type backend interface {
