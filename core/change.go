@@ -39,6 +39,9 @@ type Change struct {
 	Started bool
 	// Anew is true when the document was written anew by a repair, whether or not a window changed.
 	Anew bool
+	// Unasked is why a repair could not ask the instances how far they are (ErrNoPresence where the backend keeps none). Its
+	// document is then numbered by the writer's clock alone: an instance that has seen a later one does not follow it.
+	Unasked error
 	// Salvaged says where the broken document was kept that this change repaired; "" if it was not broken.
 	Salvaged string
 }

@@ -278,6 +278,31 @@ func TestARepairIsFollowedWhateverTheClockOfTheRepairerSays(t *testing.T) {
 	})
 }
 
+// mute keeps announcements, and does not list them.
+type mute struct{ *memstate.Backend }
+
+func (mute) Instances(context.Context) ([]state.Instance, error) { return nil, errors.New("denied") }
+
+// TestARepairSaysThatItCouldNotAskTheFleet: it is numbered by the writer's clock, which may be behind.
+func TestARepairSaysThatItCouldNotAskTheFleet(t *testing.T) {
+	for name, c := range map[string]struct {
+		backend state.Backend
+		says    string
+	}{
+		"a backend that does not list them": {mute{memstate.New(memstate.Config{})}, "denied"},
+		"a backend that keeps none":         {struct{ state.Backend }{memstate.New(memstate.Config{})}, ErrNoPresence.Error()},
+		"a backend that lists them":         {memstate.New(memstate.Config{}), ""},
+	} {
+		change, err := NewController(c.backend, state.Actor{}, NotForced).Reset(t.Context(), "")
+		if err != nil || !change.Anew {
+			t.Errorf("%s: %v", name, err)
+		}
+		if (change.Unasked != nil) != (c.says != "") || c.says != "" && !strings.Contains(change.Unasked.Error(), c.says) {
+			t.Errorf("%s: the fleet was not asked: %v, want %q", name, change.Unasked, c.says)
+		}
+	}
+}
+
 func TestAFleetOfABackendWithoutPresenceIsAnError(t *testing.T) {
 	if _, err := Fleet(t.Context(), newScripted(state.Doc{}, nil)); !errors.Is(err, ErrNoPresence) {
 		t.Errorf("the error is %v", err)

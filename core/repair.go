@@ -2,7 +2,6 @@ package recess
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -21,7 +20,7 @@ func (c *Controller) Restore(ctx context.Context, lost state.State, reason strin
 }
 
 // Reset writes a state without a window, numbered after all that any instance knows of: the whole fleet opens, whatever
-// the backend has lost and whatever document is there now.
+// the backend has lost and whatever document is there now. Where the instances cannot be asked, [Change.Unasked] says why.
 func (c *Controller) Reset(ctx context.Context, reason string) (Change, error) {
 	return c.repair(ctx, reason, state.State{}, func(s *state.State, _ time.Time) (Change, error) {
 		return swapWindows(s, nil), nil
@@ -29,16 +28,21 @@ func (c *Controller) Reset(ctx context.Context, reason string) (Change, error) {
 }
 
 // repair writes a document anew, after one that is known and after those of the fleet. A backend that keeps no
-// instances, or cannot list them, is no hindrance: the epoch is the writer's clock.
+// instances, or cannot list them, is no hindrance, but the change says so: the epoch is the writer's clock.
 func (c *Controller) repair(ctx context.Context, reason string, known state.State, do edit) (Change, error) {
 	o := order{action: "repair", reason: reason, do: do, wayOut: true, anew: true, after: numbersOf(known)}
-	if c.backend != nil && c.forced == NotForced {
-		fleet, err := Fleet(ctx, c.backend)
-		if err != nil && !errors.Is(err, ErrNoPresence) && ctx.Err() != nil {
-			return Change{}, err
-		}
-		newest := newestOf(fleet)
-		o.after.Epoch, o.after.Revision = max(o.after.Epoch, newest.Epoch), max(o.after.Revision, newest.Revision)
+	if c.backend == nil || c.forced != NotForced {
+		return c.change(ctx, o) // which says why that cannot be
 	}
-	return c.change(ctx, o)
+	fleet, unasked := Fleet(ctx, c.backend)
+	if unasked != nil && ctx.Err() != nil {
+		return Change{}, unasked
+	}
+	newest := newestOf(fleet)
+	o.after.Epoch, o.after.Revision = max(o.after.Epoch, newest.Epoch), max(o.after.Revision, newest.Revision)
+	change, err := c.change(ctx, o)
+	if err == nil {
+		change.Unasked = unasked
+	}
+	return change, err
 }

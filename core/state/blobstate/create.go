@@ -64,7 +64,7 @@ func (s *store) create(ctx context.Context, c *claim) error {
 			return fmt.Errorf("%s was there, and is gone again: read the state again", c.key)
 		case unseen == nil && undecided(err) && try < tries:
 			continue
-		case unseen != nil && (exists(err) || unanswered(err)):
+		case unseen != nil && (exists(err) || unanswered(err)), !s.local && underWay(err):
 			return fmt.Errorf("%w: whether it was created is not known: read the state again", s.explain(toCreate(c.key), err))
 		}
 		return s.explain(toCreate(c.key), err)
@@ -100,7 +100,7 @@ func (s *store) tryCondition(ctx context.Context, c *claim) error {
 	for range 2 {
 		if err := s.put(ctx, &trial); err != nil {
 			s.conditional.Store(exists(err))
-			return nil // an error of another kind says nothing: the next change tries again
+			return nil // an error of another kind says nothing: settle looks whose the object is, and the next change tries again
 		}
 	}
 	_ = s.remove(ctx, c.key)

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io/fs"
+	"net"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -156,8 +157,18 @@ func causeOf(err error) (c cause) {
 }
 
 // missing reports whether an object is not there. gcsblob says so of one that may not be read, too.
+// azureblob says so where the name of its host is not known.
 func missing(err error) bool {
-	return gcerrors.Code(err) == gcerrors.NotFound && causeOf(err).status != http.StatusForbidden
+	return gcerrors.Code(err) == gcerrors.NotFound && causeOf(err).status != http.StatusForbidden && !unsent(err)
+}
+
+// unsent reports whether there was no connection, so that nothing was asked.
+func unsent(err error) bool {
+	var (
+		name *net.DNSError
+		link *net.OpError
+	)
+	return errors.As(err, &name) || errors.As(err, &link) && link.Op == "dial"
 }
 
 // unconditional reports whether a store or driver cannot create objects on a condition, and says so.
@@ -177,6 +188,9 @@ func unanswered(err error) bool {
 	status := causeOf(err).status
 	return status == 0 || status >= http.StatusInternalServerError
 }
+
+// underWay reports whether a request was sent and not answered: the store may carry it out yet.
+func underWay(err error) bool { return causeOf(err).status == 0 && !unsent(err) }
 
 var urlShape = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>]*[^\s"'<>:,.;)]`)
 

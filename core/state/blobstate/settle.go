@@ -26,6 +26,9 @@ func (s *store) settle(ctx context.Context, base revision, number uint64, c *cla
 			"what is there only later, and cannot carry the state: read the state again", c.key)
 	case newest != mine:
 		return after, s.overtaken(ctx, base, mine, after, c)
+	case !s.local && !s.conditional.Load() && !s.owns(ctx, c, mine):
+		return nil, fmt.Errorf("%s was created, but may since have been replaced, and whether this store refuses that could not be "+
+			"tried: read the state again", c.key)
 	case base.number == 0 || after.keeps(base):
 		return after, nil
 	}

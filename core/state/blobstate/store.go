@@ -3,6 +3,7 @@ package blobstate
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -26,6 +27,7 @@ type store struct {
 	makeLink func(from, to string) error // os.Link
 
 	conditional atomic.Bool // the store was seen to refuse what exists
+	suspect     atomic.Bool // a call was not answered in time, maybe since its connection is dead
 
 	mu    sync.Mutex
 	known revision // the revision that was read last
@@ -34,8 +36,22 @@ type store struct {
 
 // Read implements driver.Store. As long as the newest revision is the one that was read last, it is one request.
 func (s *store) Read(ctx context.Context) (state.Doc, error) {
+	defer s.watchOver(ctx)()
 	_, doc, err := s.look(ctx)
 	return doc, err
+}
+
+// watchOver begins a call, and returns what ends it. One that was not answered in time casts suspicion on its connection,
+// and the next goes over another: HTTP/2 would go on with a dead one until the operating system gives it up.
+func (s *store) watchOver(ctx context.Context) (end func()) {
+	if s.suspect.Swap(false) {
+		hangUp(s.bucket)
+	}
+	return func() {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			s.suspect.Store(true)
+		}
+	}
 }
 
 // looks is how often a look begins anew because the newest revision was removed before it could be read. That takes a
@@ -99,6 +115,7 @@ func (s *store) remember(r revision, doc state.Doc) {
 
 // Save implements driver.Store. What is created is looked at once more before it is called saved: see settle.
 func (s *store) Save(ctx context.Context, old state.Rev, data []byte) (state.Rev, error) {
+	defer s.watchOver(ctx)()
 	before, current, err := s.look(ctx)
 	if err != nil {
 		return state.None, err

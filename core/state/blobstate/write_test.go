@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -103,6 +104,71 @@ func TestAnObjectThatWasThereAndIsGoneIsNoConflict(t *testing.T) {
 	f.hook(on(put, key(3), 1, errThere), nil)
 	_, err := b.Save(t.Context(), read(t, b).Rev, []byte(text(3)))
 	wantOpen(t, outcome{"", err})
+}
+
+// TestARequestThatMayStillArriveIsSaidToBeUnknown: it was sent, was not answered, and has not made anything so far.
+func TestARequestThatMayStillArriveIsSaidToBeUnknown(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer  error
+		unknown bool
+	}{
+		"the connection broke":    {io.ErrUnexpectedEOF, true},
+		"there was no connection": {&net.OpError{Op: "dial", Err: errors.New("connection refused")}, false},
+		"its name was not known":  {&net.DNSError{Err: "no such host", Name: "store.example"}, false},
+	} {
+		f := newFake()
+		b := f.open(t)
+		saveUpTo(t, b, 2)
+		f.hook(on(put, key(3), 1, c.answer), nil)
+		_, err := b.Save(t.Context(), read(t, b).Rev, []byte(text(3)))
+		wantOpen(t, outcome{"", err})
+		if unknown := err != nil && strings.Contains(err.Error(), "not known"); unknown != c.unknown {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestTheFirstChangeIsNoBlindOne: while it is not known whether the store refuses what exists, who wrote last under the
+// same name wins, and the other one must not be told that it did.
+func TestTheFirstChangeIsNoBlindOne(t *testing.T) {
+	store := newFake()
+	store.careless = true
+	looked, written := make(chan struct{}), make(chan struct{})
+	views := []*fake{store.view(), store.view()}
+	for i, f := range views {
+		puts := 0
+		f.before = func(request, _ string) error {
+			if request != put {
+				return nil
+			}
+			if puts++; puts > 1 {
+				return errors.New("slow down") // the trial fails, which says nothing
+			}
+			if i == 1 {
+				close(looked)
+				<-written
+			}
+			return nil
+		}
+	}
+	last, second := make(chan error, 1), views[1].open(t)
+	go func() {
+		_, err := second.Save(t.Context(), state.None, []byte(text(2)))
+		last <- err
+	}()
+	<-looked
+	views[0].after = func(request, _ string) error {
+		if request == put {
+			close(written)
+			if err := <-last; err != nil {
+				t.Errorf("who wrote last: %v", err)
+			}
+		}
+		return nil
+	}
+	_, err := views[0].open(t).Save(t.Context(), state.None, []byte(text(1)))
+	wantOpen(t, outcome{"", err})
+	wantText(t, store.open(t), text(2))
 }
 
 func TestAStoreThatAsksForARepetitionGetsIt(t *testing.T) {

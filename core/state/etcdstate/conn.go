@@ -3,12 +3,16 @@ package etcdstate
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/status"
 )
 
 // prompt is a client's connection for calls that fail when no connection can be made, and say why. By itself clientv3
@@ -29,6 +33,30 @@ func (p prompt) NewStream(ctx context.Context, desc *grpc.StreamDesc, method str
 	return p.ClientConn.NewStream(ctx, desc, method, promptly(options)...)
 }
 
+// writes are the calls that change something.
+var writes = []string{pb.KV_Put_FullMethodName, pb.KV_Txn_FullMethodName, pb.KV_DeleteRange_FullMethodName, pb.Lease_LeaseGrant_FullMethodName}
+
+// noRepeats is a [grpc.UnaryClientInterceptor]: it keeps clientv3 from sending a write again whose answer says that it
+// was cancelled, or too late, while the caller waits for it. Something on the way says that, and etcd may have carried the
+// write out: sent again it would meet its own change, as if it were somebody else's.
+func noRepeats(ctx context.Context, method string, in, out any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+	err := invoke(ctx, method, in, out, conn, options...)
+	code := status.Code(err)
+	if code != codes.Canceled && code != codes.DeadlineExceeded || !slices.Contains(writes, method) {
+		return err
+	}
+	if deadline, bounded := ctx.Deadline(); bounded && time.Until(deadline) < clocksApart {
+		<-ctx.Done() // the server, who knows the deadline too, has seen it a moment earlier
+	}
+	if ctx.Err() != nil {
+		return err
+	}
+	return status.Error(codes.Unknown, status.Convert(err).Message())
+}
+
+// clocksApart is how far apart a client and a server may end a call whose time is up.
+const clocksApart = 100 * time.Millisecond
+
 // requireLeader has a member that has lost its leader refuse the call, where it would let it wait for one.
 func requireLeader(ctx context.Context) context.Context { return clientv3.WithRequireLeader(ctx) }
 
@@ -44,6 +72,9 @@ func (s *store) led(ctx context.Context, do func(context.Context) error) error {
 	s.recover(ctx)
 	began := time.Now()
 	err := s.untilLed(ctx, do)
+	if err == nil || errors.As(rpctypes.Error(err), new(rpctypes.EtcdError)) {
+		s.met.Store(true)
+	}
 	if errors.Is(err, context.DeadlineExceeded) && time.Since(began) >= s.patience {
 		s.reconnect(began)
 	}

@@ -33,6 +33,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -110,6 +111,7 @@ type store struct {
 	leases    pb.LeaseClient
 	watches   pb.WatchClient
 	renewals  renewals
+	met       atomic.Bool // a server has answered before
 
 	mu          sync.Mutex
 	reconnected time.Time
@@ -181,6 +183,9 @@ func (s *store) Save(ctx context.Context, old state.Rev, data []byte) (state.Rev
 	switch {
 	case errors.Is(err, rpctypes.ErrPermissionDenied), errors.Is(err, rpctypes.ErrNoSpace):
 		return state.None, fmt.Errorf("%w: %w", state.ErrReadOnly, s.explain(err, "readwrite", s.key))
+	case err != nil && (ctx.Err() != nil || inDoubt(err)):
+		return state.None, fmt.Errorf("the answer is missing, so that the document may be saved or not: read it before you save again: %w",
+			s.explain(err, "readwrite", s.key))
 	case err != nil:
 		return state.None, s.explain(err, "readwrite", s.key)
 	case !answer.Succeeded:

@@ -98,8 +98,12 @@ func (s *store) unconnected(err error) error {
 	if status.Code(err) != codes.Unavailable {
 		return fmt.Errorf("%s: %w", s.servers(), err)
 	}
+	text, never := strings.CutPrefix(status.Convert(err).Message(), neverConnected)
+	if !never && s.met.Load() { // a connection broke that was sound: both sides mean the same by TLS
+		return fmt.Errorf("%s: %s", s.servers(), text)
+	}
 	// gRPC's own words: connection error: desc = "transport: Error while dialing: …"
-	text := strings.TrimSuffix(strings.TrimPrefix(status.Convert(err).Message(), `connection error: desc = "`), `"`)
+	text = strings.TrimSuffix(strings.TrimPrefix(text, ` desc = "`), `"`)
 	text = strings.TrimPrefix(strings.TrimPrefix(text, "transport: "), "Error while dialing: ")
 	secure := strings.HasPrefix(strings.Join(s.endpoints, ""), "https:") || strings.Contains(text, "handshake")
 	for _, symptom := range symptoms[secure] {
@@ -109,6 +113,27 @@ func (s *store) unconnected(err error) error {
 		}
 	}
 	return fmt.Errorf("%s: %s", s.servers(), text)
+}
+
+// neverConnected is what gRPC's messages begin with where there was no connection.
+const neverConnected = "connection error:"
+
+// inDoubt reports whether an error leaves open if a write was carried out: its answer is missing, and it was sent.
+func inDoubt(err error) bool {
+	switch err := rpctypes.Error(err); {
+	case errors.Is(err, rpctypes.ErrNoLeader):
+		return false
+	case errors.As(err, new(rpctypes.EtcdError)):
+		return unavailable(err)
+	}
+	switch status.Code(err) {
+	case codes.InvalidArgument, codes.Unimplemented, codes.ResourceExhausted, codes.PermissionDenied, codes.Unauthenticated,
+		codes.FailedPrecondition, codes.OutOfRange, codes.NotFound:
+		return false
+	case codes.Unavailable:
+		return !strings.HasPrefix(status.Convert(err).Message(), neverConnected)
+	}
+	return true
 }
 
 // unavailable reports an error that the next attempt may not meet: a connection that broke, a member that ends.

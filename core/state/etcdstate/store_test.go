@@ -96,6 +96,8 @@ func TestWhatIsRepeatedAndWhatIsNot(t *testing.T) {
 		"not a write over a broken connection":   {writes: 1, err: broken, want: []string{"range", "txn"}},
 		"not a write to a member that ends":      {writes: 1, err: rpctypes.ErrGRPCStopped, want: []string{"range", "txn"}},
 		"not a write that may have been written": {writes: 1, err: rpctypes.ErrGRPCTimeout, want: []string{"range", "txn"}},
+		"not a write cancelled on the way":       {writes: 1, err: status.Error(codes.Canceled, "a proxy has ended it"), want: []string{"range", "txn"}},
+		"not a write too late on the way":        {writes: 1, err: status.Error(codes.DeadlineExceeded, "too late"), want: []string{"range", "txn"}},
 		"nothing that only one learner refuses":  {reads: 1, err: rpctypes.ErrGRPCNotSupportedForLearner, want: []string{"range"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -105,6 +107,43 @@ func TestWhatIsRepeatedAndWhatIsNot(t *testing.T) {
 				t.Errorf("%v, %v, want %v", err, f.order(), c.want)
 			}
 		})
+	}
+}
+
+func TestASaveThatWasSentAndNotAnsweredIsInDoubt(t *testing.T) {
+	for name, c := range map[string]struct {
+		read, write error
+		doubt       bool
+	}{
+		"a broken connection":    {write: status.Error(codes.Unavailable, "error reading from server: EOF"), doubt: true},
+		"cancelled on the way":   {write: status.Error(codes.Canceled, "a proxy has ended it"), doubt: true},
+		"no quorum in time":      {write: rpctypes.ErrGRPCTimeout, doubt: true},
+		"a member that ends":     {write: rpctypes.ErrGRPCStopped, doubt: true},
+		"too large":              {write: rpctypes.ErrGRPCRequestTooLarge},
+		"not allowed":            {write: rpctypes.ErrGRPCPermissionDenied},
+		"no room":                {write: rpctypes.ErrGRPCNoSpace},
+		"a message too large":    {write: status.Error(codes.ResourceExhausted, "grpc: received message larger than max")},
+		"a look that was broken": {read: status.Error(codes.Unavailable, "error reading from server: EOF")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &fake{}
+			if c.read != nil {
+				f.onRange = func(*pb.RangeRequest) (*pb.RangeResponse, error) { return nil, c.read }
+			}
+			if c.write != nil {
+				f.onTxn = func(*pb.TxnRequest) (*pb.TxnResponse, error) { return nil, c.write }
+			}
+			_, err := f.serve(t).store(t, true).Save(soon(t), state.None, []byte("x"))
+			if err == nil || strings.Contains(err.Error(), "may be saved or not") != c.doubt {
+				t.Errorf("in doubt should be %v: %v", c.doubt, err)
+			}
+			if err != nil && strings.Contains(err.Error(), "tls_cert") {
+				t.Errorf("advice about TLS, where a connection broke that was there: %v", err)
+			}
+		})
+	}
+	if inDoubt(status.Error(codes.Unavailable, `connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:1: connect: connection refused"`)) {
+		t.Error("nothing was sent without a connection")
 	}
 }
 

@@ -38,8 +38,8 @@ func init() {
 
 // ClientConfig returns the configuration of a client with what this package's own clients have, where it says nothing
 // else: a connection on which nothing comes back for 10 seconds is tested, and given up 3 seconds later; attempts to
-// connect are at most 2 seconds apart on average, at random, as is the first after a connection was lost; nothing is
-// logged.
+// connect are at most 2 seconds apart on average, at random, as is the first after a connection was lost; a write that
+// something on the way has cancelled is not sent again; nothing is logged.
 func ClientConfig(config clientv3.Config) clientv3.Config {
 	config.DialKeepAliveTime = cmp.Or(config.DialKeepAliveTime, 10*time.Second) // gRPC takes no less
 	config.DialKeepAliveTimeout = cmp.Or(config.DialKeepAliveTimeout, 3*time.Second)
@@ -51,7 +51,7 @@ func ClientConfig(config clientv3.Config) clientv3.Config {
 		Backoff:           backoff.Config{BaseDelay: time.Second, Multiplier: 1.6, Jitter: 1, MaxDelay: 2 * time.Second},
 		MinConnectTimeout: 4 * time.Second,
 	}
-	options := []grpc.DialOption{grpc.WithConnectParams(connect)}
+	options := []grpc.DialOption{grpc.WithConnectParams(connect), grpc.WithChainUnaryInterceptor(noRepeats)}
 	if !proxied(config) {
 		options = append(options, grpc.WithContextDialer((&spreader{had: make(map[string]bool)}).dial))
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -248,6 +249,51 @@ func TestASaveIsSentOnce(t *testing.T) {
 				t.Errorf("it was sent %d times", n)
 			}
 		})
+	}
+}
+
+// TestASaveThatIsLeftWhileItIsUnderWayIsInDoubt: its caller goes, or nobody can say in time that the link was lost.
+func TestASaveThatIsLeftWhileItIsUnderWayIsInDoubt(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	f := serve(t, answers([]string{numbered(5)}, []string{silence}))
+	scripted := f.answer
+	f.answer = func(subject, data string) string {
+		if strings.HasPrefix(subject, saves) {
+			cancel()
+		}
+		return scripted(subject, data)
+	}
+	_, err := openAt(t, f, "").store.Save(ctx, five, []byte("y"))
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "whether it was stored is not known") {
+		t.Errorf("Save: %v", err)
+	}
+	_, err = openAt(t, f, "").store.Save(ctx, five, []byte("y")) // of which nothing is sent
+	if !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "not known") {
+		t.Errorf("Save, called off before: %v", err)
+	}
+}
+
+// TestAnOldTroubleIsForgottenOnceTheLinkIsThere, and not told of the next one.
+func TestAnOldTroubleIsForgottenOnceTheLinkIsThere(t *testing.T) {
+	f := serve(t, answers([]string{numbered(5)}, []string{silence}))
+	b := openAt(t, f, "")
+	b.store.link.troubled(errors.New("an old story"))
+	ended, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	if err := b.store.link.unconnected(ended, nil); !strings.Contains(err.Error(), "an old story") {
+		t.Fatal(err)
+	}
+	if _, err := state.Read(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	for told := ""; ; told = b.store.link.unconnected(ended, nil).Error() { // nats.go tells of the connection in its own time
+		if told != "" && !strings.Contains(told, "an old story") {
+			return
+		}
+		if t.Context().Err() != nil {
+			t.Fatal(told)
+		}
+		runtime.Gosched()
 	}
 }
 

@@ -206,10 +206,17 @@ func (l *link) unconnected(ctx context.Context, why error) error {
 		where = "not connected to " + l.to
 	}
 	if why == nil {
-		return errors.New(where)
+		return fmt.Errorf("%s%w", where, errUnconnected)
 	}
-	return fmt.Errorf("%s: %w", where, explain(why))
+	return fmt.Errorf("%s: %w%w", where, explain(why), errUnconnected)
 }
+
+// errUnconnected marks the errors of calls that got no connection, or lost it and could not be told so in time.
+var errUnconnected = unconnected{}
+
+type unconnected struct{}
+
+func (unconnected) Error() string { return "" }
 
 // close ends the client if it is the backend's own, and returns when nothing waits for it any more.
 func (l *link) close() {
@@ -245,13 +252,18 @@ func (l *link) ownOptions(timeout time.Duration) nats.Options {
 	o.FlusherTimeout = timeout
 	o.NoCallbacksAfterClientClose = true
 	o.AsyncErrorCB = func(*nats.Conn, *nats.Subscription, error) {} // each call says what concerns it
-	o.ReconnectErrCB = func(_ *nats.Conn, err error) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.trouble = err
-	}
+	o.ReconnectErrCB = func(_ *nats.Conn, err error) { l.troubled(err) }
+	o.ConnectedCB = func(*nats.Conn) { l.troubled(nil) }
+	o.ReconnectedCB = func(*nats.Conn) { l.troubled(nil) }
 	o.ClosedCB = func(*nats.Conn) { l.forget() } // the server has said something that nats.go takes for final
 	return o
+}
+
+// troubled takes down why an attempt to connect failed; nil is one that did not.
+func (l *link) troubled(why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trouble = why
 }
 
 // A dialer makes connections that end with the backend, at the latest.

@@ -159,6 +159,7 @@ func isMarker(h nats.Header) bool {
 // revision is compared first, and a bucket that Migrate made begins where no other has counted.
 func (s *store) Save(ctx context.Context, old state.Rev, data []byte) (state.Rev, error) {
 	data = bytes.Clone(data) // the caller may be gone before they are sent
+	var sent atomic.Bool
 	rev, err := twice(ctx, s.link, func(ctx context.Context, on *session) (state.Rev, error) {
 		for {
 			found, err := s.look(ctx, on)
@@ -168,6 +169,7 @@ func (s *store) Save(ctx context.Context, old state.Rev, data []byte) (state.Rev
 			case found.doc.Rev != old:
 				return state.None, state.ErrConflict
 			}
+			sent.Store(true)
 			seq, err := on.put(ctx, &nats.Msg{Subject: s.names.put, Data: data, Header: nats.Header{
 				jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(found.seq, 10)},
 			}})
@@ -181,6 +183,9 @@ func (s *store) Save(ctx context.Context, old state.Rev, data []byte) (state.Rev
 			pause(ctx)
 		}
 	})
+	if sent.Load() && (errors.Is(err, errUnconnected) || errors.Is(err, context.Canceled)) && !errors.As(err, new(unsure)) {
+		err = unsure{err} // the call was left while it was under way
+	}
 	return rev, explain(err)
 }
 

@@ -38,7 +38,7 @@
 //	schedule,
 //	cancel,
 //	repair    {"action", "changed", "opened": [WINDOW], "updated": [WINDOW], "ended": [WINDOW], "cancelled": [WINDOW],
-//	           "started", "anew", "salvaged", "status": as above}
+//	           "started", "anew", "unasked", "salvaged", "status": as above}
 //	watch     {"at", "event", "active", "revision", "window"?: WINDOW, "action"?, "by"?: ACTOR, "reason"?, "error"?, "status"?};
 //	          event is watching, opened, planned, started, updated, ended, expired, cancelled, unreachable, invalid,
 //	          lost or recovered

@@ -109,6 +109,15 @@ func TestALostStoreIsExplainedAndMended(t *testing.T) {
 	})
 }
 
+func TestARepairWhereNobodyCanBeAskedSaysSo(t *testing.T) {
+	b := struct{ state.Backend }{memstate.New(memstate.Config{})}
+	code, text := runs(t, b, "repair", "--off")
+	says(t, "a repair on a backend that keeps no instances", text, code, 0, "numbered by this machine's clock",
+		"(recess: this backend does not keep which instances follow it)", "repeat this on a machine whose clock is right")
+	code, text = runs(t, b, "repair", "--off", "--json")
+	says(t, "the same in JSON", text, code, 0, `"unasked": "recess: this backend does not keep`)
+}
+
 func TestADoctorWhoCannotReadSaysWhyAndExitsWithFive(t *testing.T) {
 	b := newAttended()
 	b.set(func(f *faulty) { f.fail = errors.New("no route to host") })

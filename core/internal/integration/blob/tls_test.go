@@ -1,7 +1,9 @@
 package blob_test
 
 import (
+	"context"
 	"encoding/pem"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -21,10 +23,12 @@ func TestTheServersCertificateMustBeTrusted(t *testing.T) {
 	server := newServer(t)
 	transport := &http.Transport{DisableCompression: true}
 	defer transport.CloseIdleConnections()
-	secured := httptest.NewTLSServer(&httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) {
+	secured := httptest.NewUnstartedServer(&httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(&url.URL{Scheme: "http", Host: server.Addr})
 		r.Out.Host = r.In.Host
 	}})
+	secured.EnableHTTP2 = true
+	secured.StartTLS()
 	defer secured.Close()
 	link := proxy.New(t, strings.TrimPrefix(secured.URL, "https://"))
 	stateURL := strings.Replace(at(link.Addr), "http://", "https://", 1)
@@ -45,6 +49,26 @@ func TestTheServersCertificateMustBeTrusted(t *testing.T) {
 	if link.Open() == 0 {
 		t.Fatal("no connection was kept")
 	}
+
+	// HTTP/2 would go on with a connection that is half open.
+	impatient := open(t, strings.Replace(stateURL, "timeout=1m", "timeout=1s", 1))
+	doc, err := state.Read(t.Context(), impatient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link.Freeze()
+	if _, err := state.Read(t.Context(), impatient); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("over a frozen link: %v", err)
+	}
+	again, err := state.Read(t.Context(), impatient)
+	if err != nil || again.Rev != doc.Rev {
+		t.Errorf("the look after that: %v", err)
+	}
+	link.Cut()
+	if err := impatient.Close(); err != nil {
+		t.Error(err)
+	}
+
 	if err := b.Close(); err != nil {
 		t.Error(err)
 	}

@@ -80,7 +80,11 @@ func (s *session) show(c *report.Change, asked proposal) {
 	if c.Started && !c.Anew {
 		fmt.Fprintln(s.Out, "\nThere was no document. One that says off was written, so that services which remember an older one follow it.")
 	}
-	if c.Anew {
+	switch {
+	case c.Anew && c.Unasked != "":
+		fmt.Fprintf(s.Out, "\nThe document was written anew, numbered by this machine's clock: the services could not be asked what they remember\n(%s).\nShould %q or a service's status still speak of a lost state: repeat this on a machine whose clock is right.\n",
+			report.Clean(c.Unasked), s.Program+" doctor")
+	case c.Anew:
 		fmt.Fprintln(s.Out, "\nThe document was written anew, numbered after all that the services remember: they follow it.")
 	}
 	switch {

@@ -65,6 +65,7 @@ type Change struct {
 	Cancelled []Window `json:"cancelled"` // were planned
 	Started   bool     `json:"started"`   // there was no document, and off wrote one
 	Anew      bool     `json:"anew"`      // a repair wrote the document anew
+	Unasked   string   `json:"unasked"`   // why a repair could not ask the instances how far they are; "" if it could
 	Salvaged  string   `json:"salvaged"`  // where the broken document is kept that was replaced; "" if it was not broken
 	Status    Status   `json:"status"`    // as it is now
 }
@@ -126,6 +127,9 @@ func ChangeOf(action string, c *recess.Change, now time.Time) Change {
 	change := Change{
 		Action: action, Changed: c.Changed(), Opened: Windows(c.Opened), Updated: Windows(c.Updated), Started: c.Started, Anew: c.Anew, Salvaged: c.Salvaged,
 		Ended: []Window{}, Cancelled: []Window{}, Status: StatusOf(c.After, now),
+	}
+	if c.Unasked != nil {
+		change.Unasked = c.Unasked.Error()
 	}
 	for _, w := range c.Ended {
 		if w.Phase(now) == state.Planned {
