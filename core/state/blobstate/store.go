@@ -27,6 +27,7 @@ type store struct {
 	makeLink func(from, to string) error // os.Link
 
 	conditional atomic.Bool // the store was seen to refuse what exists
+	met         atomic.Bool // the store has answered before
 	suspect     atomic.Bool // a call was not answered in time, maybe since its connection is dead
 
 	mu    sync.Mutex
@@ -36,21 +37,28 @@ type store struct {
 
 // Read implements driver.Store. As long as the newest revision is the one that was read last, it is one request.
 func (s *store) Read(ctx context.Context) (state.Doc, error) {
-	defer s.watchOver(ctx)()
+	s.replaceConnections()
 	_, doc, err := s.look(ctx)
+	s.judgeConnections(ctx, err)
 	return doc, err
 }
 
-// watchOver begins a call, and returns what ends it. One that was not answered in time casts suspicion on its connection,
-// and the next goes over another: HTTP/2 would go on with a dead one until the operating system gives it up.
-func (s *store) watchOver(ctx context.Context) (end func()) {
+// judgeConnections casts suspicion on the connections after a call that was not answered in time. (Where none was ever
+// answered, no connection is known to have lived; and the client may still be making what hangUp looks for.)
+func (s *store) judgeConnections(ctx context.Context, err error) {
+	switch {
+	case err == nil:
+		s.met.Store(true)
+	case errors.Is(ctx.Err(), context.DeadlineExceeded) && s.met.Load():
+		s.suspect.Store(true)
+	}
+}
+
+// replaceConnections has the next call go over another connection than one that is suspected: HTTP/2 would go on with a
+// dead one until the operating system gives it up.
+func (s *store) replaceConnections() {
 	if s.suspect.Swap(false) {
 		hangUp(s.bucket)
-	}
-	return func() {
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			s.suspect.Store(true)
-		}
 	}
 }
 
@@ -115,7 +123,13 @@ func (s *store) remember(r revision, doc state.Doc) {
 
 // Save implements driver.Store. What is created is looked at once more before it is called saved: see settle.
 func (s *store) Save(ctx context.Context, old state.Rev, data []byte) (state.Rev, error) {
-	defer s.watchOver(ctx)()
+	s.replaceConnections()
+	rev, err := s.save(ctx, old, data)
+	s.judgeConnections(ctx, err)
+	return rev, err
+}
+
+func (s *store) save(ctx context.Context, old state.Rev, data []byte) (state.Rev, error) {
 	before, current, err := s.look(ctx)
 	if err != nil {
 		return state.None, err

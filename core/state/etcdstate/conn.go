@@ -114,7 +114,9 @@ func (s *store) recover(ctx context.Context) {
 		return
 	}
 	conn := s.client.ActiveConnection()
+	s.mu.Lock() // gRPC goes through its connections without a lock, which reconnect changes (v1.83.2, ClientConn.ResetConnectBackoff)
 	conn.ResetConnectBackoff()
+	s.mu.Unlock()
 	moment, cancel := context.WithTimeout(ctx, recovery)
 	defer cancel()
 	conn.WaitForStateChange(moment, connectivity.TransientFailure)

@@ -113,7 +113,7 @@ type store struct {
 	renewals  renewals
 	met       atomic.Bool // a server has answered before
 
-	mu          sync.Mutex
+	mu          sync.Mutex // of what changes the client's connections
 	reconnected time.Time
 }
 

@@ -18,8 +18,8 @@
 //	nats kv put recess recess < recess.json
 //	nats kv del recess recess
 //
-// Reads are answered by the leader of the bucket's stream, never by a replica that may be behind. A save is compared and
-// stored there too: of two, one wins.
+// Reads are answered by the leader of the bucket's stream, not by a replica that may be behind. A save is compared and
+// stored there too: of two, one wins. A leader that was cut off from the majority answers reads until it notices.
 package natsstate
 
 import (

@@ -113,7 +113,7 @@ func TestARepairWhereNobodyCanBeAskedSaysSo(t *testing.T) {
 	b := struct{ state.Backend }{memstate.New(memstate.Config{})}
 	code, text := runs(t, b, "repair", "--off")
 	says(t, "a repair on a backend that keeps no instances", text, code, 0, "numbered by this machine's clock",
-		"(recess: this backend does not keep which instances follow it)", "repeat this on a machine whose clock is right")
+		"(recess: this backend does not keep which instances follow it).", "repeat this on a machine whose clock is right")
 	code, text = runs(t, b, "repair", "--off", "--json")
 	says(t, "the same in JSON", text, code, 0, `"unasked": "recess: this backend does not keep`)
 }

@@ -51,7 +51,7 @@ func TestTheServersCertificateMustBeTrusted(t *testing.T) {
 	}
 
 	// HTTP/2 would go on with a connection that is half open.
-	impatient := open(t, strings.Replace(stateURL, "timeout=1m", "timeout=1s", 1))
+	impatient := open(t, strings.Replace(stateURL, "timeout=1m", "timeout=5s", 1))
 	doc, err := state.Read(t.Context(), impatient)
 	if err != nil {
 		t.Fatal(err)

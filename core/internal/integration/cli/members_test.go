@@ -16,7 +16,7 @@ var documented = map[string]string{
 	"window":    "id name scope mode starts_at ends_at messages reason opened_by opened_at",
 	"actor":     "name host source",
 	"entry":     "revision at by action windows reason replaced",
-	"change":    "action changed opened updated ended cancelled started anew salvaged status",
+	"change":    "action changed opened updated ended cancelled started anew unasked salvaged status",
 	"diagnosis": "state healthy checks instances",
 	"check":     "check result text advice",
 	"migration": "state needed",

@@ -82,8 +82,8 @@ func (s *session) show(c *report.Change, asked proposal) {
 	}
 	switch {
 	case c.Anew && c.Unasked != "":
-		fmt.Fprintf(s.Out, "\nThe document was written anew, numbered by this machine's clock: the services could not be asked what they remember\n(%s).\nShould %q or a service's status still speak of a lost state: repeat this on a machine whose clock is right.\n",
-			report.Clean(c.Unasked), s.Program+" doctor")
+		fmt.Fprintf(s.Out, "\nThe document was written anew, numbered by this machine's clock: the services could not be asked what they remember (%s).\n"+
+			"Should one still say that the state was lost, repeat this on a machine whose clock is right.\n", report.Clean(c.Unasked))
 	case c.Anew:
 		fmt.Fprintln(s.Out, "\nThe document was written anew, numbered after all that the services remember: they follow it.")
 	}
