@@ -35,8 +35,9 @@ type Doc struct {
 type Backend interface {
 	// Next returns the document once its revision differs from since.
 	//
-	// It reads first, always: a call is one fresh look at the store, and an error says that there was none. If the
-	// revision differs from since, it returns the document (the zero Doc if there is none) and no error.
+	// It reads first: a call is one fresh look at the store, and an error says that there was none. (One that was told
+	// of this very revision a moment ago, by a watch that goes on, may spare itself the look.) If the revision differs
+	// from since, it returns the document (the zero Doc if there is none) and no error.
 	// Otherwise a backend that can be told of changes waits for one, until ctx ends, and then returns
 	// ErrUnchanged. It must not lose a change between its look and its wait: subscribe, then read, then wait. A
 	// hint without a change is no reason to return. A backend that can only poll returns ErrUnchanged at once.

@@ -65,18 +65,21 @@ func (b *Backend) Next(ctx context.Context, since state.Rev) (state.Doc, time.Du
 	}
 	w, unwatch := b.share(ctx)
 	defer unwatch()
-	for looked := false; ; looked = true {
-		seen := w.now()
-		doc, err := b.read(ctx)
-		switch {
-		case err != nil && looked && ctx.Err() != nil:
-			return state.Doc{}, 0, state.ErrUnchanged // the wait ended in the middle of another look
-		case err != nil:
-			return state.Doc{}, 0, err
-		case doc.Rev != since:
-			return doc, 0, nil
-		case w == nil:
-			return state.Doc{}, 0, state.ErrUnchanged
+	seen, known := w.justTold(since)
+	for looked := false; ; looked, known = true, false {
+		if !known {
+			seen = w.now()
+			doc, err := b.read(ctx)
+			switch {
+			case err != nil && looked && ctx.Err() != nil:
+				return state.Doc{}, 0, state.ErrUnchanged // the wait ended in the middle of another look
+			case err != nil:
+				return state.Doc{}, 0, err
+			case doc.Rev != since:
+				return doc, 0, nil
+			case w == nil:
+				return state.Doc{}, 0, state.ErrUnchanged
+			}
 		}
 		doc, retryIn, err := b.await(ctx, w, seen, since)
 		if err != nil || doc.Rev != state.None {

@@ -21,6 +21,7 @@ type watch struct {
 	changes uint64
 	changed chan struct{} // closed, and replaced, at each change; closed for good at the end
 	doc     state.Doc     // the last one that came with a change; zero if that came without
+	toldAt  time.Time     // when that was
 	err     error         // what to answer when there is no watch, or none any more
 	retryAt time.Time     // when to try again to subscribe; zero for never
 	waiters int
@@ -199,10 +200,25 @@ func (w *watch) now() moment {
 	return moment{w.changes, w.changed}
 }
 
+// justNow is for how long a document that the watch has told is as good as one that was read. It is what a follower needs
+// to come back for more; without it a change would be read by a whole fleet that has it already.
+const justNow = 100 * time.Millisecond
+
+// justTold returns the moment that the last change began, and whether that change was just now, and brought the very
+// document that the caller has.
+func (w *watch) justTold(rev state.Rev) (moment, bool) {
+	if w == nil || rev == state.None {
+		return moment{}, false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return moment{w.changes, w.changed}, w.err == nil && w.doc.Rev == rev && time.Since(w.toldAt) < justNow
+}
+
 func (w *watch) tell(doc state.Doc) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.doc = doc
+	w.doc, w.toldAt = doc, time.Now()
 	w.changes++
 	close(w.changed)
 	w.changed = make(chan struct{})

@@ -112,6 +112,63 @@ func TestWhatIsToldIsReturnedOnlyIfItIsNewer(t *testing.T) {
 	}
 }
 
+// TestWhatWasToldJustNowIsNotReadAgain, once: a fleet that was told of a change would otherwise read it all at once.
+func TestWhatWasToldJustNowIsNotReadAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		meanwhile func(f *fake) // between the telling and the next call
+		reads     int           // of that call
+		tell      state.Doc     // then
+		want      state.Rev
+	}{
+		"at once":                          {func(*fake) {}, 0, numbered(3), numbered(3).Rev},
+		"a moment later":                   {func(*fake) { time.Sleep(99 * time.Millisecond) }, 0, numbered(3), numbered(3).Rev},
+		"another change was told":          {func(f *fake) { f.tell(f.put(3), nil); synctest.Wait() }, 1, state.Doc{}, numbered(3).Rev},
+		"a change was told without it":     {func(f *fake) { f.put(3); f.tell(state.Doc{}, nil); synctest.Wait() }, 1, state.Doc{}, numbered(3).Rev},
+		"a change was missed, and time is": {func(f *fake) { f.put(3); time.Sleep(100 * time.Millisecond) }, 1, state.Doc{}, numbered(3).Rev},
+		"the watch was lost":               {func(f *fake) { f.put(3); f.tell(state.Doc{}, errors.New("lost")); synctest.Wait() }, 1, state.Doc{}, numbered(3).Rev},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := new(fake)
+				b := over(t, f)
+				answers := waiters(t.Context(), b, f.put(1).Rev, 1)
+				synctest.Wait()
+				second := f.put(2)
+				f.tell(second, nil)
+				wantRev(t, <-answers, second.Rev)
+				before := f.times("read")
+				c.meanwhile(f)
+				answers = waiters(t.Context(), b, second.Rev, 1)
+				synctest.Wait()
+				wantTimes(t, f, "read", before+c.reads)
+				if c.tell.Rev != state.None {
+					idle(t, answers)
+					f.tell(c.tell, nil)
+				}
+				wantRev(t, <-answers, c.want)
+			})
+		})
+	}
+}
+
+// TestAMissedChangeIsFoundByTheNextCall, if not by the one that was spared its look.
+func TestAMissedChangeIsFoundByTheNextCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := new(fake)
+		b := over(t, f)
+		answers := waiters(t.Context(), b, f.put(1).Rev, 1)
+		synctest.Wait()
+		second := f.put(2)
+		f.tell(second, nil)
+		wantRev(t, <-answers, second.Rev)
+		third := f.put(3) // of which nobody tells
+		interval, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		wantErr(t, next(interval, b, second.Rev), state.ErrUnchanged, "")
+		wantRev(t, next(t.Context(), b, second.Rev), third.Rev)
+	})
+}
+
 func TestAStoreThatCountsFromOneAgainIsBelieved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := new(fake)
