@@ -7,9 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"testing"
 )
@@ -30,7 +28,7 @@ func MariaDB(t testing.TB, setUp func(ctx context.Context, addr string) error, m
 		return err
 	}}
 	data := func() string { return filepath.Join(s.Dir, "data") }
-	as := mysqlUser()
+	as := account("mysql")
 	// A directory of its own for temporary tables: a server that starts removes what others have in the same one.
 	command := func(name string, arg ...string) *exec.Cmd {
 		cmd := exec.Command(name, append([]string{"--no-defaults", "--datadir=" + data(), "--tmpdir=" + s.Dir, "--innodb-log-file-size=4M"}, arg...)...)
@@ -62,23 +60,6 @@ func MariaDB(t testing.TB, setUp func(ctx context.Context, addr string) error, m
 		}, more...)...)
 	}
 	return launch(t, s)
-}
-
-// mysqlUser is whom the server runs as where root starts it: it refuses to be root. Nil is the user who starts it.
-func mysqlUser() *syscall.Credential {
-	if os.Getuid() != 0 {
-		return nil
-	}
-	account, err := user.Lookup("mysql")
-	if err != nil {
-		return nil
-	}
-	uid, uidErr := strconv.ParseUint(account.Uid, 10, 32)
-	gid, gidErr := strconv.ParseUint(account.Gid, 10, 32)
-	if uidErr != nil || gidErr != nil {
-		return nil
-	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 }
 
 // ownedBy gives a directory to a user; nil is who has it.
