@@ -19,6 +19,8 @@ type Policy struct {
 	Fallback Fallback
 	// ReportOnly lets everything pass; what would have been refused is counted and logged.
 	ReportOnly bool
+	// Readiness is what readiness probes are told while the site is closed. By default the instance stays ready.
+	Readiness Readiness
 
 	// ControlPath is where the admin panel, its API and the status endpoint are mounted ("/maintenance"): that
 	// path and all below is let in, since they authenticate by themselves. "" when none is mounted.

@@ -2,9 +2,7 @@ package recess
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/recess-go/recess/core/page"
@@ -193,13 +191,4 @@ func instant(t time.Time) *time.Time {
 }
 
 // StatusAnswer is the answer of the status endpoint, the same in every adapter: always 200, never cached.
-func (e *Engine) StatusAnswer() *page.Answer {
-	body, _ := json.Marshal(e.PublicStatus()) // plain strings, numbers and times of four-digit years: it cannot fail
-	body = append(body, '\n')
-	return &page.Answer{Status: 200, MediaType: "application/json", Body: body, Header: fields(
-		"Content-Type", "application/json; charset=utf-8",
-		"Content-Length", strconv.Itoa(len(body)),
-		"Cache-Control", "no-store",
-		"X-Content-Type-Options", "nosniff",
-	)}
-}
+func (e *Engine) StatusAnswer() *page.Answer { return jsonAnswer(200, e.PublicStatus()) }

@@ -104,6 +104,10 @@ func (b *builder) route(r chi.Router, route *adaptertest.Route) {
 	switch route.Kind {
 	case adaptertest.Status:
 		handler = b.gate.Status
+	case adaptertest.Live:
+		handler = b.gate.Live
+	case adaptertest.Ready:
+		handler = b.gate.Ready
 	case adaptertest.Files:
 		r.Mount(pattern, http.StripPrefix(pattern, http.FileServer(http.Dir(route.Dir))))
 		return

@@ -80,6 +80,16 @@ func (g *Gate) Maintenance(r *http.Request) *recess.Maintenance {
 
 // Status answers the public status endpoint: put it below Policy.ControlPath, or behind [Gate.ForceOff].
 func (g *Gate) Status(w http.ResponseWriter, r *http.Request) {
-	x := nethttp.Exchange{Writer: w, Request: r}
-	x.Answer(g.port.Engine.StatusAnswer())
+	nethttp.Answer(w, r, g.port.Engine.StatusAnswer())
+}
+
+// Live and Ready answer probes, see [recess.Engine.LiveAnswer] and [recess.Engine.ReadyAnswer]: put them below
+// Policy.ControlPath, or behind [Gate.ForceOff]. [nethttp.Health] answers on a port of its own.
+func (g *Gate) Live(w http.ResponseWriter, r *http.Request) {
+	nethttp.Answer(w, r, g.port.Engine.LiveAnswer())
+}
+
+// Ready answers a readiness probe.
+func (g *Gate) Ready(w http.ResponseWriter, r *http.Request) {
+	nethttp.Answer(w, r, g.port.Engine.ReadyAnswer())
 }

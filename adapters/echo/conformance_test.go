@@ -62,6 +62,10 @@ func (b *builder) route(into *echo.Group, r *adaptertest.Route) {
 		return
 	case r.Kind == adaptertest.Status:
 		handler = b.gate.Status
+	case r.Kind == adaptertest.Live:
+		handler = b.gate.Live
+	case r.Kind == adaptertest.Ready:
+		handler = b.gate.Ready
 	}
 	if len(r.Methods) == 0 {
 		into.Any(pattern, handler, marks...)

@@ -65,7 +65,19 @@ func (g *Gate) Maintenance(c echo.Context) *recess.Maintenance {
 
 // Status answers the public status endpoint: put it below Policy.ControlPath, or mark it with [Gate.ForceOff].
 func (g *Gate) Status(c echo.Context) error {
-	x := nethttp.Exchange{Writer: c.Response(), Request: c.Request()}
-	x.Answer(g.port.Engine.StatusAnswer())
+	nethttp.Answer(c.Response(), c.Request(), g.port.Engine.StatusAnswer())
+	return nil
+}
+
+// Live and Ready answer probes, see [recess.Engine.LiveAnswer] and [recess.Engine.ReadyAnswer]: put them below
+// Policy.ControlPath, or mark them with [Gate.ForceOff]. [nethttp.Health] answers on a port of its own.
+func (g *Gate) Live(c echo.Context) error {
+	nethttp.Answer(c.Response(), c.Request(), g.port.Engine.LiveAnswer())
+	return nil
+}
+
+// Ready answers a readiness probe.
+func (g *Gate) Ready(c echo.Context) error {
+	nethttp.Answer(c.Response(), c.Request(), g.port.Engine.ReadyAnswer())
 	return nil
 }

@@ -105,6 +105,10 @@ func (b *builder) route(r fiber.Router, route *adaptertest.Route) {
 	switch route.Kind {
 	case adaptertest.Status:
 		handler = b.gate.Status
+	case adaptertest.Live:
+		handler = b.gate.Live
+	case adaptertest.Ready:
+		handler = b.gate.Ready
 	case adaptertest.Files:
 		r.Static(pattern, route.Dir)
 		return

@@ -103,6 +103,19 @@ func (g *Gate) Maintenance(c *fiber.Ctx) *recess.Maintenance {
 	return m
 }
 
+// Live and Ready answer probes, see [recess.Engine.LiveAnswer] and [recess.Engine.ReadyAnswer]: put them below
+// Policy.ControlPath, or behind [Gate.ForceOff].
+func (g *Gate) Live(c *fiber.Ctx) error {
+	send(c, g.engine.LiveAnswer())
+	return nil
+}
+
+// Ready answers a readiness probe.
+func (g *Gate) Ready(c *fiber.Ctx) error {
+	send(c, g.engine.ReadyAnswer())
+	return nil
+}
+
 // Status answers the public status endpoint: put it below Policy.ControlPath, or behind [Gate.ForceOff].
 func (g *Gate) Status(c *fiber.Ctx) error {
 	send(c, g.engine.StatusAnswer())

@@ -75,6 +75,10 @@ func (b *builder) route(into *gin.RouterGroup, r *adaptertest.Route) {
 		return
 	case adaptertest.Status:
 		handler = b.gate.Status
+	case adaptertest.Live:
+		handler = b.gate.Live
+	case adaptertest.Ready:
+		handler = b.gate.Ready
 	}
 	chain := append(b.marks(r.Marks), handler)
 	if len(r.Methods) == 0 {

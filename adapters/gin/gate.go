@@ -75,6 +75,14 @@ func (g *Gate) Maintenance(c *gin.Context) *recess.Maintenance {
 
 // Status answers the public status endpoint: put it below Policy.ControlPath, or behind [Gate.ForceOff].
 func (g *Gate) Status(c *gin.Context) {
-	x := nethttp.Exchange{Writer: c.Writer, Request: c.Request}
-	x.Answer(g.port.Engine.StatusAnswer())
+	nethttp.Answer(c.Writer, c.Request, g.port.Engine.StatusAnswer())
+}
+
+// Live and Ready answer probes, see [recess.Engine.LiveAnswer] and [recess.Engine.ReadyAnswer]: put them below
+// Policy.ControlPath, or behind [Gate.ForceOff]. [nethttp.Health] answers on a port of its own.
+func (g *Gate) Live(c *gin.Context) { nethttp.Answer(c.Writer, c.Request, g.port.Engine.LiveAnswer()) }
+
+// Ready answers a readiness probe.
+func (g *Gate) Ready(c *gin.Context) {
+	nethttp.Answer(c.Writer, c.Request, g.port.Engine.ReadyAnswer())
 }

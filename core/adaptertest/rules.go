@@ -10,6 +10,7 @@ import (
 
 var ruleTests = []test{
 	{"the control path is let in with all below, and nothing beside it", testControlPath},
+	{"probes are told what the policy says", testHealth},
 	{"the admin site is let in with and without its final slash", testAdminSite},
 	{"a test binary is let in where the policy says so", testTestBinary},
 	{"paths are let in as they are written", testPaths},
@@ -30,6 +31,12 @@ func testControlPath(t *testing.T, f Framework) {
 	for _, target := range []string{"/orders", "/maintenancex", "/maintenance/../orders", "/maintenance/%2e%2e/orders", "/MAINTENANCE", "/orders?/maintenance"} {
 		w.refuses(get(target))
 	}
+	for _, probe := range []string{"/maintenance/live", "/maintenance/ready"} {
+		got := w.do(get(probe))
+		if got.status != 200 || !strings.Contains(got.body, `"ready":true,"reason":"maintenance runs for the whole site`) {
+			t.Errorf("%s answers %d %q", probe, got.status, got.body)
+		}
+	}
 	got := w.do(get("/maintenance/status"))
 	if got.status != 200 || !strings.Contains(got.body, `"active":true`) || !strings.Contains(got.body, `"mode":"full"`) {
 		t.Errorf("the status endpoint answers %d %q", got.status, got.body)
@@ -40,6 +47,23 @@ func testControlPath(t *testing.T, f Framework) {
 	w.off()
 	if got := w.do(get("/maintenance/status")); got.status != 200 || !strings.Contains(got.body, `"active":false`) {
 		t.Errorf("off, the status endpoint answers %d %q", got.status, got.body)
+	}
+}
+
+// testHealth has the balancer be told while the site is closed, and the orchestrator not.
+func testHealth(t *testing.T, f Framework) {
+	w := f.closed(t, recess.Policy{ControlPath: "/maintenance", Readiness: recess.ReadyWhileOpen})
+	for probe, status := range map[string]int{"/maintenance/live": 200, "/maintenance/ready": 503} {
+		got := w.do(get(probe))
+		if got.status != status || !strings.Contains(got.body, `"ready":false`) || got.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("closed, %s answers %d %q, Cache-Control %q", probe, got.status, got.body, got.header.Get("Cache-Control"))
+		}
+	}
+	w.off()
+	for _, probe := range []string{"/maintenance/live", "/maintenance/ready"} {
+		if got := w.do(get(probe)); got.status != 200 || !strings.Contains(got.body, `"reason":"the site is open"`) {
+			t.Errorf("open, %s answers %d %q", probe, got.status, got.body)
+		}
 	}
 }
 

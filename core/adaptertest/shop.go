@@ -46,6 +46,8 @@ func shop() Group {
 			route("GET", "/maintenance", "panel"),
 			route("POST", "/maintenance/off", "panel-off"),
 			{Methods: []string{"GET"}, Pattern: "/maintenance/status", Kind: Status},
+			{Methods: []string{"GET"}, Pattern: "/maintenance/live", Kind: Live},
+			{Methods: []string{"GET"}, Pattern: "/maintenance/ready", Kind: Ready},
 			{Methods: []string{"GET"}, Pattern: "/panics", Name: "panics", Kind: Panics},
 			{Methods: []string{"GET"}, Pattern: "/holds", Name: "holds", Kind: Holds},
 			{Methods: []string{"GET"}, Pattern: "/cached", Name: "cached", Sets: map[string]string{"Cache-Control": "public, max-age=60"}},

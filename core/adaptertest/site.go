@@ -104,6 +104,8 @@ const (
 	Panics             // as Plain; Site.Handle panics
 	Holds              // as Plain; Site.Handle returns when the test says so
 	Status             // the gate's own public status endpoint
+	Live               // the gate's answer to liveness probes
+	Ready              // and to readiness probes
 	Files              // the framework's own static files: Pattern is a plain prefix, "/static", and Dir the directory
 )
 

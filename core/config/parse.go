@@ -125,6 +125,18 @@ func fallback(d *draft, value string) error {
 	return nil
 }
 
+func readiness(d *draft, value string) error {
+	switch strings.ToLower(strings.TrimSpace(value)) {
+	case "always":
+		d.Policy.Readiness = recess.ReadyAlways
+	case "open":
+		d.Policy.Readiness = recess.ReadyWhileOpen
+	default:
+		return errors.New("write always or open")
+	}
+	return nil
+}
+
 func responseType(d *draft, value string) error {
 	t, err := page.ParseType(strings.ToLower(strings.TrimSpace(value)))
 	if err != nil {

@@ -17,6 +17,8 @@ var usable = []struct {
 	{"off forces it", "RECESS_MODE", " OFF\n", func(c *recess.Config) { c.Policy.Force = recess.ForcedOff }},
 	{"closed", "RECESS_FALLBACK", "closed", func(c *recess.Config) { c.Policy.Fallback = recess.FallbackClosed }},
 	{"open", "RECESS_FALLBACK", "Open", func(c *recess.Config) { c.Policy.Fallback = recess.FallbackOpen }},
+	{"ready while open", "RECESS_READINESS", "OPEN", func(c *recess.Config) { c.Policy.Readiness = recess.ReadyWhileOpen }},
+	{"ready always", "RECESS_READINESS", "always", func(*recess.Config) {}},
 	{"yes", "RECESS_REPORT_ONLY", "yes", func(c *recess.Config) { c.Policy.ReportOnly = true }},
 	{"no", "RECESS_REPORT_ONLY", "No", func(*recess.Config) {}},
 	{"a path", "RECESS_ALLOW_ADMIN_SITE", "/admin/", func(c *recess.Config) { c.Policy.AllowAdminSite = "/admin/" }},
@@ -70,6 +72,7 @@ var usable = []struct {
 var unusable = []struct{ name, lines, says, hides string }{
 	{"a word that is no mode", "RECESS_MODE=maybe", `RECESS_MODE="maybe": write on or off`, ""},
 	{"a word that is no fallback", "RECESS_FALLBACK=shut", `RECESS_FALLBACK="shut": write open or closed`, ""},
+	{"a word that is no readiness", "RECESS_READINESS=never", `RECESS_READINESS="never": write always or open`, ""},
 	{"a word that is no switch", "RECESS_REPORT_ONLY=ja", `RECESS_REPORT_ONLY="ja": write true or false`, ""},
 	{"2 is no switch", "RECESS_ALLOW_ANONYMOUS=2", `RECESS_ALLOW_ANONYMOUS="2": write true or false`, ""},
 	{"t is no switch", "RECESS_ALLOW_AUTHENTICATED=t", `write true or false`, ""},
@@ -142,7 +145,7 @@ var unusable = []struct{ name, lines, says, hides string }{
 
 // alwaysBad are values that cannot be used whatever the others are. Some are found by the form, some by the engine.
 var alwaysBad = map[string]string{
-	"RECESS_UNSAFE": ",", "RECESS_STATE": "gopher:", "RECESS_MODE": "x", "RECESS_FALLBACK": "x", "RECESS_REPORT_ONLY": "x",
+	"RECESS_UNSAFE": ",", "RECESS_STATE": "gopher:", "RECESS_MODE": "x", "RECESS_FALLBACK": "x", "RECESS_READINESS": "x", "RECESS_REPORT_ONLY": "x",
 	"RECESS_ALLOW_ADMIN_SITE": "admin", "RECESS_ALLOW_ANONYMOUS": "x", "RECESS_ALLOW_AUTHENTICATED": "x", "RECESS_ALLOW_STAFF": "x",
 	"RECESS_ALLOW_SUPERUSER": "x", "RECESS_ALLOW_ROLES": ",", "RECESS_ALLOW_NETWORKS": "0.0.0.0/0", "RECESS_TRUSTED_PROXIES": "x",
 	"RECESS_CLIENT_IP_HEADER": "a b", "RECESS_ALLOW_PATHS": "x,~(", "RECESS_ALLOW_HOSTS": "a b", "RECESS_ALLOW_HEADERS": "X-A=short",

@@ -75,6 +75,10 @@ var settings = []setting{
 		fallback, nil,
 	},
 	{
+		Variable{"RECESS_READINESS", "always", "", "When the readiness endpoint answers 200: `always`, or `open`, while the whole site is not closed."},
+		readiness, nil,
+	},
+	{
 		Variable{"RECESS_REPORT_ONLY", "false", "", "Let everything pass; count and log what would have been refused."},
 		boolean(func(p *recess.Policy) *bool { return &p.ReportOnly }), nil,
 	},

@@ -2,8 +2,10 @@ package nethttp
 
 import (
 	"net/http"
+	"path"
 
 	"github.com/recess-go/recess/core"
+	"github.com/recess-go/recess/core/page"
 )
 
 // Context is what [Hooks] are given: Go's net/http has no context of its own that holds both.
@@ -47,6 +49,37 @@ func (g *Gate) Middleware(next http.Handler) http.Handler {
 
 // Status answers the public status endpoint: mount it below Policy.ControlPath, or mark it with [Gate.ForceOff].
 func (g *Gate) Status(w http.ResponseWriter, r *http.Request) {
+	Answer(w, r, g.port.Engine.StatusAnswer())
+}
+
+// Live and Ready answer probes, see [recess.Engine.LiveAnswer] and [recess.Engine.ReadyAnswer]: mount them below
+// Policy.ControlPath, or mark them with [Gate.ForceOff]. [Health] answers on a port of its own.
+func (g *Gate) Live(w http.ResponseWriter, r *http.Request) { Answer(w, r, g.port.Engine.LiveAnswer()) }
+
+// Ready answers a readiness probe.
+func (g *Gate) Ready(w http.ResponseWriter, r *http.Request) {
+	Answer(w, r, g.port.Engine.ReadyAnswer())
+}
+
+// Health answers probes on a server of their own, which no gate stands before: paths that end with "/live" as
+// [Gate.Live] does, those that end with "/ready" as [Gate.Ready]. Everything else is 404.
+//
+//	go http.ListenAndServe("127.0.0.1:9090", nethttp.Health(engine)) // /live and /ready
+func Health(engine *recess.Engine) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path.Base(r.URL.Path) {
+		case "live":
+			Answer(w, r, engine.LiveAnswer())
+		case "ready":
+			Answer(w, r, engine.ReadyAnswer())
+		default:
+			http.NotFound(w, r)
+		}
+	})
+}
+
+// Answer sends an answer of the engine's.
+func Answer(w http.ResponseWriter, r *http.Request, a *page.Answer) {
 	x := Exchange{w, r}
-	x.Answer(g.port.Engine.StatusAnswer())
+	x.Answer(a)
 }

@@ -169,3 +169,21 @@ func TestAttachingLosesNoUpload(t *testing.T) {
 		t.Error("the handler was given a copy of the request")
 	}
 }
+
+// TestHealthAnswersOnAPortOfItsOwn has no gate before it.
+func TestHealthAnswersOnAPortOfItsOwn(t *testing.T) {
+	engine, err := recess.New(t.Context(), recess.Config{Policy: recess.Policy{Force: recess.ForcedOn, Readiness: recess.ReadyWhileOpen}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	for target, status := range map[string]int{
+		"/live": 200, "/ready": 503, "/health/live": 200, "/health/ready": 503, "/health/ready/": 503, "/": 404, "/alive": 404,
+	} {
+		w := httptest.NewRecorder()
+		nethttp.Health(engine).ServeHTTP(w, httptest.NewRequest("GET", target, http.NoBody))
+		if w.Code != status || status != 404 && !strings.Contains(w.Body.String(), `"live":true`) {
+			t.Errorf("%s: %d %s, want %d", target, w.Code, w.Body, status)
+		}
+	}
+}

@@ -58,6 +58,10 @@ func (b *builder) route(prefix string, marks []adaptertest.Mark, r *adaptertest.
 	switch r.Kind {
 	case adaptertest.Status:
 		handler = http.HandlerFunc(b.gate.Status)
+	case adaptertest.Live:
+		handler = http.HandlerFunc(b.gate.Live)
+	case adaptertest.Ready:
+		handler = http.HandlerFunc(b.gate.Ready)
 	case adaptertest.Files:
 		handler = http.StripPrefix(pattern, http.FileServer(http.Dir(r.Dir)))
 		pattern += "/"

@@ -57,6 +57,8 @@ func (h *handlers) routes(r chi.Router, gate *recesschi.Gate) {
 	r.Get("/events", h.events)
 	r.Get("/ws", h.shop.WebSocket)
 	get(r, shop.ControlPath+"/status", gate.Status)
+	get(r, shop.ControlPath+"/live", gate.Live)
+	get(r, shop.ControlPath+"/ready", gate.Ready)
 
 	r.Route("/checkout", func(r chi.Router) {
 		r.Use(gate.Scope("checkout"))

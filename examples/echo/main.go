@@ -68,6 +68,8 @@ func (h *handlers) routes(e *echo.Echo) {
 	e.GET("/events", h.events)
 	e.GET("/ws", h.ws)
 	get(shop.ControlPath+"/status", h.gate.Status)
+	get(shop.ControlPath+"/live", h.gate.Live)
+	get(shop.ControlPath+"/ready", h.gate.Ready)
 
 	checkout := e.Group("/checkout", h.gate.Scope("checkout"))
 	checkout.Match([]string{http.MethodGet, http.MethodHead, http.MethodPost}, "/cart", h.cart)

@@ -84,6 +84,8 @@ func (h *handlers) routes(app *fiber.App) {
 	app.Add(fiber.MethodGet, "/events", h.events) // without the HEAD that Get adds
 	app.Add(fiber.MethodGet, "/ws", h.upgrade, websocket.New(h.ws))
 	app.Get(shop.ControlPath+"/status", h.gate.Status)
+	app.Get(shop.ControlPath+"/live", h.gate.Live)
+	app.Get(shop.ControlPath+"/ready", h.gate.Ready)
 
 	checkout := app.Group("/checkout", h.gate.Scope("checkout"))
 	checkout.Get("/cart", h.cart)

@@ -60,6 +60,8 @@ func (h *handlers) routes(r *gin.Engine) {
 	r.GET("/events", h.events)
 	r.GET("/ws", func(c *gin.Context) { h.shop.WebSocket(c.Writer, c.Request) })
 	get(shop.ControlPath+"/status", h.gate.Status)
+	get(shop.ControlPath+"/live", h.gate.Live)
+	get(shop.ControlPath+"/ready", h.gate.Ready)
 
 	checkout := r.Group("/checkout", h.gate.Scope("checkout"))
 	checkout.Match([]string{http.MethodGet, http.MethodHead, http.MethodPost}, "/cart", h.cart)

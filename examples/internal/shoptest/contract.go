@@ -74,6 +74,8 @@ var Routes = []Route{
 	{"GET /slow?d=soon", 400, "text/plain", "write a duration"},
 	{"GET /slow?d=-1s", 400, "text/plain", "write a duration"},
 	{"GET /maintenance/status", 200, "application/json", `"active":false`},
+	{"GET /maintenance/live", 200, "application/json", `"live":true`},
+	{"GET /maintenance/ready", 200, "application/json", `"ready":true`},
 	{"GET /ws", 426, "", ""},
 	{"HEAD /", 200, "text/html", ""},
 	{"HEAD /healthz", 200, "text/plain", ""},
@@ -107,6 +109,7 @@ func (s *Site) wantsRoute(r Route) {
 // stay are the requests that the whole site's maintenance does not close.
 var stay = map[string]bool{
 	"GET /healthz": true, "HEAD /healthz": true, "GET /maintenance/status": true, "HEAD /maintenance/status": true,
+	"GET /maintenance/live": true, "GET /maintenance/ready": true,
 	"GET /maintenance/": true, "POST /maintenance/on": true, // below the control path, where there is no panel yet
 }
 
