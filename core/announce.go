@@ -36,6 +36,8 @@ func (e *Engine) announce(ctx context.Context, presence state.Presence) {
 		switch {
 		case ctx.Err() != nil || errors.Is(err, state.ErrClosed):
 			return
+		case errors.Is(err, state.ErrReadOnly) && !failing: // a mounted ConfigMap: it is so on purpose
+			e.log.Info("the instance is not announced to the fleet: nothing can be written where the state is", "instance", e.id, "error", err)
 		case err != nil && !failing:
 			e.log.Warn("the instance cannot announce itself to the fleet", "instance", e.id, "error", err)
 		case err == nil && failing:

@@ -18,6 +18,7 @@ import (
 func harness(config filestate.Config, place func(t *testing.T, dir string) string) statetest.Harness {
 	return statetest.Harness{
 		Push:     true,
+		Presence: true,
 		Packages: []string{"github.com/fsnotify/fsnotify", "github.com/gofrs/flock"},
 		Fresh: func(t *testing.T) statetest.Store {
 			path := place(t, t.TempDir())

@@ -24,3 +24,6 @@ func OnPause(b *Backend, f func(context.Context, time.Duration)) { b.pause = f }
 
 // SetLockWait changes how long Save waits for other writers.
 func SetLockWait(b *Backend, d time.Duration) { b.lockWait = d }
+
+// Bury removes an instance's file.
+var Bury = bury

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/recess-go/recess/core/state"
 	"github.com/recess-go/recess/core/state/filestate"
@@ -68,6 +69,13 @@ func TestAPipeIsNotWaitedFor(t *testing.T) {
 	if got := says(t, open(t, path, filestate.Config{})); !strings.Contains(got, "no regular file") {
 		t.Errorf("it says %s", got)
 	}
+	other := filepath.Join(t.TempDir(), "recess.json")
+	b := open(t, other, filestate.Config{})
+	announce(t, b, "web-1", time.Hour)
+	must(t, syscall.Mkfifo(filepath.Join(other+".instances", "web-2.instance"), 0o644))
+	if there := ids(t, b); len(there) != 1 {
+		t.Errorf("there are %v", there)
+	}
 }
 
 // mount mounts something for the time of a test, or skips it.
@@ -108,6 +116,13 @@ func TestAFullDiskCostsNothing(t *testing.T) {
 	if err != nil || doc.Rev != rev || string(doc.Data) != string(large(1)) {
 		t.Errorf("the old document is gone: revision %q after %q, %v", doc.Rev, rev, err)
 	}
+	if _, err = b.Announce(t.Context(), "web-1", large(1), time.Hour); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("Announce on a full disk: %v", err)
+	}
+	if left := list(t, path+".instances"); len(left) != 0 {
+		t.Errorf("it left %v", left)
+	}
+	must(t, os.Remove(path+".instances"))
 	if _, err = b.Salvage(t.Context(), doc); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("Salvage on a full disk: %v", err)
 	}
@@ -132,6 +147,12 @@ func TestAReadOnlyFileSystemIsSaid(t *testing.T) {
 	_, err = b.Save(t.Context(), doc.Rev, document(t, 1))
 	if !errors.Is(err, state.ErrReadOnly) || !errors.Is(err, syscall.EROFS) || !strings.Contains(err.Error(), "file system that cannot be written") {
 		t.Errorf("Save: %v", err)
+	}
+	if _, err := b.Announce(t.Context(), "web-1", nil, time.Hour); !errors.Is(err, state.ErrReadOnly) {
+		t.Errorf("Announce: %v", err)
+	}
+	if there, err := b.Instances(t.Context()); err != nil || len(there) != 0 {
+		t.Errorf("Instances: %v, %v", there, err)
 	}
 }
 

@@ -15,7 +15,8 @@
 // Reading never makes or changes anything. Writing is atomic and durable: compare and replace under a lock on PATH.lock,
 // which stays there, by a temporary file beside the state file, ".NAME.….recess-tmp". A symbolic link stays one; its
 // target is replaced. The directory must be writable; where it is not, Save's error wraps [state.ErrReadOnly] and says
-// who cannot write to what. On file systems that do not answer (a dead NFS server) no call can keep its deadline.
+// who cannot write to what. Instances announce themselves by files in the directory PATH.instances, which the first of
+// them makes: on one machine, or on machines whose clocks agree. On file systems that do not answer (a dead NFS server) no call can keep its deadline.
 package filestate
 
 import (
@@ -49,7 +50,7 @@ type Config struct {
 	Format Format
 }
 
-// A Backend is a [state.Backend] and [state.Salvager] on a file. It holds no goroutine and no file while nobody calls it.
+// A Backend is a [state.Backend], [state.Salvager] and [state.Presence] on a file. It holds no goroutine and no file while nobody calls it.
 type Backend struct {
 	shown  string // the path as it was given
 	path   string // the same, absolute: the working directory may change
@@ -61,6 +62,8 @@ type Backend struct {
 
 	mu  sync.Mutex // keeps looks in order
 	saw sight
+
+	swept time.Time // when instances were swept last; guarded by mu
 
 	releasing sync.WaitGroup // watches that are being taken down; added to while mu is held and the backend is open
 

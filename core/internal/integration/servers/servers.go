@@ -161,17 +161,6 @@ func (s *Server) signal(t testing.TB, signal syscall.Signal) {
 	}
 }
 
-// freeAddr returns an address on which nobody listens.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
 // program returns the path of an installed program, or skips the test and says what would bring it.
 func program(t testing.TB, debianPackage string, names ...string) string {
 	t.Helper()

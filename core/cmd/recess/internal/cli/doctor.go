@@ -82,12 +82,12 @@ func (d *doctor) read(ctx context.Context, backend state.Backend) error {
 	}
 	d.exists = true
 	if d.newest, err = decode(doc); err != nil {
-		from := "--from-file PATH"
+		from := ""
 		if _, ok := state.As[state.Presence](backend); ok {
-			from = "--from-instance"
+			from = "--from-instance or "
 		}
 		d.find("document", report.Bad, err.Error(), fmt.Sprintf("The services keep the last state that made sense. "+
-			`"PROGRAM repair %s" writes that anew, "PROGRAM off" opens the site; both keep the broken text.`, from))
+			`"PROGRAM repair %s--from-file PATH" writes that anew, "PROGRAM off" opens the site; both keep the broken text.`, from))
 		return nil
 	}
 	status := d.statusOf(d.newest)
