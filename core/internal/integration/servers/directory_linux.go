@@ -1,7 +1,12 @@
 package servers
 
 import (
+	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
 )
@@ -9,6 +14,8 @@ import (
 const (
 	// memory is where Linux keeps files in memory.
 	memory = "/dev/shm"
+	// directories begin the names of ours; the process that made one comes next.
+	directories = "recess-test-"
 	// room is how much must be free there: a dozen servers run side by side.
 	room = 4 << 30
 )
@@ -23,7 +30,8 @@ func Directory(t testing.TB) string {
 	if syscall.Statfs(memory, &free) == nil && free.Bavail*uint64(free.Bsize) >= room {
 		place = memory
 	}
-	dir, err := os.MkdirTemp(place, "recess-test-")
+	sweep()
+	dir, err := os.MkdirTemp(place, fmt.Sprintf("%s%d-", directories, os.Getpid()))
 	if err == nil {
 		err = os.Chmod(dir, 0o755)
 	}
@@ -37,3 +45,15 @@ func Directory(t testing.TB) string {
 	})
 	return dir
 }
+
+// sweep removes, once, what test processes have left in memory that were killed.
+var sweep = sync.OnceFunc(func() {
+	left, _ := filepath.Glob(filepath.Join(memory, directories+"*"))
+	for _, dir := range left {
+		var pid int
+		_, err := fmt.Sscanf(strings.TrimPrefix(filepath.Base(dir), directories), "%d-", &pid)
+		if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			_ = os.RemoveAll(dir) // it may be another user's
+		}
+	}
+})
