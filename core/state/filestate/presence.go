@@ -162,7 +162,7 @@ func readInstance(path string) (data []byte, until time.Time, err error) {
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	info, err := file.Stat()
 	if err != nil {
 		return nil, time.Time{}, err
