@@ -27,6 +27,7 @@
 package etcdstate
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -111,7 +112,8 @@ type store struct {
 	leases    pb.LeaseClient
 	watches   pb.WatchClient
 	renewals  renewals
-	met       atomic.Bool // a server has answered before
+	met       atomic.Bool               // a server has answered before
+	known     atomic.Pointer[state.Doc] // the document that was read, told or saved last; nil for none
 
 	mu          sync.Mutex // of what changes the client's connections
 	reconnected time.Time
@@ -139,7 +141,9 @@ func (s *store) Read(ctx context.Context) (state.Doc, error) {
 	if err != nil || len(found.Kvs) == 0 {
 		return state.Doc{}, err
 	}
-	return docOf(found.Kvs[0]), nil
+	doc := docOf(found.Kvs[0])
+	s.known.Store(&doc)
+	return doc, nil
 }
 
 // get reads. It is repeated once if the connection broke meanwhile: the next one is to another member, or a new one.
@@ -160,15 +164,13 @@ func docOf(kv *mvccpb.KeyValue) state.Doc {
 	return state.Doc{Rev: driver.Numbered(uint64(kv.ModRevision), kv.Value), Data: kv.Value}
 }
 
-// Save implements [driver.Store]. It reads first: etcd can compare a value, but not its hash, and the number alone does
-// not name a document, since a store that was wiped or restored counts again.
+// Save implements [driver.Store]. The number alone does not name a document, since a store that was wiped or restored
+// counts again, and etcd can compare a value, but not its hash: so the old document is sent along, and read first if it
+// is not the one that was read, told or saved last.
 func (s *store) Save(ctx context.Context, old state.Rev, data []byte) (state.Rev, error) {
-	doc, err := s.Read(ctx)
+	doc, err := s.named(ctx, old)
 	if err != nil {
 		return state.None, err
-	}
-	if doc.Rev != old {
-		return state.None, state.ErrConflict
 	}
 	number, _ := driver.Number(doc.Rev) // 0 is the ModRevision of a key that is not there
 	unchanged := []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(s.key), "=", int64(number))}
@@ -191,7 +193,24 @@ func (s *store) Save(ctx context.Context, old state.Rev, data []byte) (state.Rev
 	case !answer.Succeeded:
 		return state.None, state.ErrConflict
 	}
-	return driver.Numbered(uint64(answer.Header.Revision), data), nil
+	saved := state.Doc{Rev: driver.Numbered(uint64(answer.Header.Revision), data), Data: bytes.Clone(data)}
+	s.known.Store(&saved)
+	return saved.Rev, nil
+}
+
+// named returns the document of a revision, or a conflict if that is not the newest, as far as can be seen.
+func (s *store) named(ctx context.Context, rev state.Rev) (state.Doc, error) {
+	if rev == state.None {
+		return state.Doc{}, nil
+	}
+	if known := s.known.Load(); known != nil && known.Rev == rev {
+		return *known, nil
+	}
+	doc, err := s.Read(ctx)
+	if err == nil && doc.Rev != rev {
+		err = state.ErrConflict
+	}
+	return doc, err
 }
 
 // Newer implements [driver.Watcher].

@@ -45,6 +45,41 @@ func TestSaveComparesTheDocumentAndNotOnlyItsNumber(t *testing.T) {
 	}
 }
 
+// TestADocumentThatIsKnownIsNotReadAgainToBeReplaced: of each save one request is left.
+func TestADocumentThatIsKnownIsNotReadAgainToBeReplaced(t *testing.T) {
+	revision := int64(5)
+	f := (&fake{
+		onRange: five,
+		onTxn: func(in *pb.TxnRequest) (*pb.TxnResponse, error) {
+			if got, want := in.Compare[0].GetModRevision(), revision; got != want && len(in.Compare) > 1 {
+				t.Errorf("compared with revision %d, want %d", got, want)
+			}
+			revision++
+			return &pb.TxnResponse{Header: &pb.ResponseHeader{Revision: revision}, Succeeded: true}, nil
+		},
+	}).serve(t)
+	s := f.store(t, true)
+	if _, err := s.Save(soon(t), state.None, []byte("first")); err != nil { // there is nothing to compare with
+		t.Fatal(err)
+	}
+	revision = 5
+	doc, err := s.Read(soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rev := doc.Rev
+	data := []byte("six")
+	for range 3 {
+		if rev, err = s.Save(soon(t), rev, data); err != nil {
+			t.Fatal(err)
+		}
+		data[0]++ // the caller's own
+	}
+	if want := []string{"txn", "range", "txn", "txn", "txn"}; !slices.Equal(f.order(), want) {
+		t.Errorf("%v, want %v", f.order(), want)
+	}
+}
+
 func TestSaveOverAnotherDocumentOfTheSameNumberIsAConflict(t *testing.T) {
 	f := (&fake{onRange: func(*pb.RangeRequest) (*pb.RangeResponse, error) { return found(kv(5, "another five")), nil }}).serve(t)
 	_, err := f.store(t, true).Save(soon(t), driver.Numbered(5, []byte("five")), []byte("six"))
@@ -76,7 +111,9 @@ func succeed(*pb.TxnRequest) (*pb.TxnResponse, error) {
 	return &pb.TxnResponse{Header: &pb.ResponseHeader{Revision: 6}, Succeeded: true}, nil
 }
 
-func nothing(*pb.RangeRequest) (*pb.RangeResponse, error) { return found(), nil }
+func five(*pb.RangeRequest) (*pb.RangeResponse, error) { return found(kv(5, "five")), nil }
+
+var fifth = driver.Numbered(5, []byte("five"))
 
 func TestWhatIsRepeatedAndWhatIsNot(t *testing.T) {
 	broken := status.Error(codes.Unavailable, "the connection broke")
@@ -101,8 +138,8 @@ func TestWhatIsRepeatedAndWhatIsNot(t *testing.T) {
 		"nothing that only one learner refuses":  {reads: 1, err: rpctypes.ErrGRPCNotSupportedForLearner, want: []string{"range"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := (&fake{onRange: failing(c.reads, c.err, nothing), onTxn: failing(c.writes, c.err, succeed)}).serve(t)
-			_, err := f.store(t, true).Save(soon(t), state.None, []byte("x"))
+			f := (&fake{onRange: failing(c.reads, c.err, five), onTxn: failing(c.writes, c.err, succeed)}).serve(t)
+			_, err := f.store(t, true).Save(soon(t), fifth, []byte("x"))
 			if (err == nil) != c.ok || !slices.Equal(f.order(), c.want) {
 				t.Errorf("%v, %v, want %v", err, f.order(), c.want)
 			}
@@ -126,14 +163,14 @@ func TestASaveThatWasSentAndNotAnsweredIsInDoubt(t *testing.T) {
 		"a look that was broken": {read: status.Error(codes.Unavailable, "error reading from server: EOF")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := &fake{}
+			f := &fake{onRange: five}
 			if c.read != nil {
 				f.onRange = func(*pb.RangeRequest) (*pb.RangeResponse, error) { return nil, c.read }
 			}
 			if c.write != nil {
 				f.onTxn = func(*pb.TxnRequest) (*pb.TxnResponse, error) { return nil, c.write }
 			}
-			_, err := f.serve(t).store(t, true).Save(soon(t), state.None, []byte("x"))
+			_, err := f.serve(t).store(t, true).Save(soon(t), fifth, []byte("x"))
 			if err == nil || strings.Contains(err.Error(), "may be saved or not") != c.doubt {
 				t.Errorf("in doubt should be %v: %v", c.doubt, err)
 			}

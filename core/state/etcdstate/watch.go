@@ -47,6 +47,9 @@ func (w *watch) Wait(ctx context.Context) (state.Doc, error) {
 	}
 	for {
 		doc, changed, err := w.hear(ctx)
+		if changed && doc.Rev != state.None {
+			w.store.known.Store(&doc)
+		}
 		if changed || err != nil {
 			return doc, w.store.explain(err, "read", w.store.key)
 		}
