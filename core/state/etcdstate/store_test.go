@@ -233,6 +233,7 @@ func TestEveryCallEndsWithItsContext(t *testing.T) {
 	t.Cleanup(func() { close(silent) })
 	f := (&fake{
 		onRange: func(*pb.RangeRequest) (*pb.RangeResponse, error) { <-silent; return found(), nil },
+		onTxn:   func(*pb.TxnRequest) (*pb.TxnResponse, error) { <-silent; return &pb.TxnResponse{}, nil },
 		onPut:   func(*pb.PutRequest) (*pb.PutResponse, error) { <-silent; return &pb.PutResponse{}, nil },
 		onGrant: func(*pb.LeaseGrantRequest) (*pb.LeaseGrantResponse, error) {
 			<-silent

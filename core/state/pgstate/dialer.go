@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -13,7 +15,8 @@ import (
 // it asks the server to cancel what the broken one did, and waits for 15 seconds for a server that does not answer. Close
 // must not wait for that.
 type dialer struct {
-	dial pgconn.DialFunc
+	dial   pgconn.DialFunc
+	pooled atomic.Bool // there is a pooler, or there may be one
 
 	ctx  context.Context // ends with Suffice or Cut
 	stop context.CancelFunc
@@ -28,7 +31,32 @@ type dialed struct {
 	dialer *dialer
 }
 
-var errCut = errors.New("no more connections are made")
+var (
+	errCut      = errors.New("no more connections are made")
+	errNoCancel = errors.New("nothing is cancelled through a pooler")
+)
+
+// connecting is the key of contexts in which pgx makes a connection. It dials without, to cancel what another one does.
+type connecting struct{}
+
+// A tracer is told by pgx when it makes a connection.
+type tracer struct{}
+
+// TraceConnectStart implements [pgx.ConnectTracer].
+func (tracer) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartData) context.Context {
+	return context.WithValue(ctx, connecting{}, true)
+}
+
+// TraceConnectEnd implements [pgx.ConnectTracer].
+func (tracer) TraceConnectEnd(context.Context, pgx.TraceConnectEndData) {}
+
+// TraceQueryStart implements [pgx.QueryTracer], which every tracer must.
+func (tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+
+// TraceQueryEnd implements [pgx.QueryTracer].
+func (tracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
 func newDialer(dial pgconn.DialFunc) *dialer {
 	ctx, stop := context.WithCancel(context.Background())
@@ -39,6 +67,9 @@ func newDialer(dial pgconn.DialFunc) *dialer {
 func (d *dialer) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if d.ctx.Err() != nil {
 		return nil, errCut
+	}
+	if d.pooled.Load() && ctx.Value(connecting{}) == nil {
+		return nil, errNoCancel
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -56,6 +87,25 @@ func (d *dialer) Dial(ctx context.Context, network, address string) (net.Conn, e
 	}
 	d.conns[made] = true
 	return made, nil
+}
+
+// Meet is a pool's AfterConnect. It finds out whether a pooler stands before the server: through one, nothing is cancelled.
+// A request to cancel that crosses with something else from the server ends PgBouncer 1.18, for all its clients ("server
+// in bad state: 11").
+func (d *dialer) Meet(ctx context.Context, conn *pgx.Conn) error {
+	direct, err := isDirect(ctx, conn)
+	if err == nil {
+		d.pooled.Store(!direct)
+	}
+	return err
+}
+
+// isDirect reports whether the other end of a connection is the server itself: a pooler has made up the process id that
+// it gave.
+func isDirect(ctx context.Context, conn *pgx.Conn) (bool, error) {
+	var pid uint32
+	err := conn.QueryRow(ctx, "select pg_backend_pid()", oneTrip).Scan(&pid)
+	return pid == conn.PgConn().PID(), err
 }
 
 // Suffice makes no more connections.

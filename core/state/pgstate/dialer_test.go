@@ -7,6 +7,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // listen takes connections and never says a word.
@@ -119,5 +121,18 @@ func TestADialerForgetsWhatIsClosed(t *testing.T) {
 	}
 	if len(d.conns) != 0 {
 		t.Error("it is kept for as long as the backend")
+	}
+}
+
+// TestNothingIsCancelledThroughAPooler: pgx dials with a context of its own to do that.
+func TestNothingIsCancelledThroughAPooler(t *testing.T) {
+	d, server := newDialer(new(net.Dialer).DialContext), listen(t)
+	dial(t, d, server)
+	d.pooled.Store(true)
+	if _, err := d.Dial(t.Context(), "tcp", server.Addr().String()); !errors.Is(err, errNoCancel) {
+		t.Errorf("a request to cancel: %v", err)
+	}
+	if _, err := d.Dial(tracer{}.TraceConnectStart(t.Context(), pgx.TraceConnectStartData{}), "tcp", server.Addr().String()); err != nil {
+		t.Errorf("a connection: %v", err)
 	}
 }

@@ -79,11 +79,10 @@ func (w *watch) hear(_ *pgconn.PgConn, n *pgconn.Notification) {
 const reading = "recess_read"
 
 func (w *watch) subscribe(ctx context.Context) error {
-	var pid uint32
-	if err := w.conn.QueryRow(ctx, "select pg_backend_pid()", oneTrip).Scan(&pid); err != nil {
+	direct, err := isDirect(ctx, w.conn)
+	if err != nil {
 		return err
 	}
-	direct := pid == w.conn.PgConn().PID()
 	w.direct.Store(direct && w.conn.Config().StatementCacheCapacity > 0)
 	if !direct {
 		if err := w.rehearse(ctx); err != nil {
@@ -93,7 +92,7 @@ func (w *watch) subscribe(ctx context.Context) error {
 	if _, err := w.conn.Exec(ctx, "listen "+quoted(w.channel)); err != nil {
 		return err
 	}
-	_, err := w.conn.Prepare(ctx, reading, w.sql(readSQL))
+	_, err = w.conn.Prepare(ctx, reading, w.sql(readSQL))
 	return err
 }
 

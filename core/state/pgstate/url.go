@@ -40,14 +40,15 @@ func open(_ context.Context, rest string) (state.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pgstate: open: %w", err)
 	}
-	own := newDialer(target.pool.ConnConfig.DialFunc)
-	target.pool.ConnConfig.DialFunc = own.Dial
+	s := &store{own: newDialer(target.pool.ConnConfig.DialFunc), tables: tables, config: target.config}
+	target.pool.ConnConfig.DialFunc = s.own.Dial
+	target.pool.ConnConfig.Tracer = tracer{}
+	target.pool.AfterConnect = s.own.Meet
 	// The pool's making connects to nothing, and its connections are not to end with the context of this call.
-	pool, err := pgxpool.NewWithConfig(context.Background(), target.pool)
-	if err != nil {
+	if s.pool, err = pgxpool.NewWithConfig(context.Background(), target.pool); err != nil {
 		return nil, fmt.Errorf("pgstate: open: %w", err)
 	}
-	return over(&store{pool: pool, own: own, tables: tables, config: target.config}), nil
+	return over(s), nil
 }
 
 // A target is what a state URL says.

@@ -245,7 +245,7 @@ func (s *store) try(ctx context.Context, do func() error) error {
 
 func (s *store) hasTime(ctx context.Context) bool {
 	deadline, bounded := ctx.Deadline()
-	return !bounded || time.Until(deadline) >= s.lockWait
+	return s.lockWait == 0 || !bounded || time.Until(deadline) >= s.lockWait
 }
 
 func (s *store) mayTryAgain(err error) bool {
