@@ -10,6 +10,7 @@ package propagation
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -31,7 +32,13 @@ type bare struct {
 // bares are the bare clients of the backends that have push.
 var bares = make(map[string]func(b *testing.B, rig rigs.Rig) *bare)
 
+// heap is what a service of some size has in memory. Without it the collector would run every few flips, for both, since
+// there is nothing but the benchmark to collect.
+const heap = 128 << 20
+
 func BenchmarkPropagation(b *testing.B) {
+	service := make([]byte, heap)
+	defer runtime.KeepAlive(service)
 	for _, name := range rigs.Names() {
 		if bares[name] == nil {
 			continue // it can only be polled
