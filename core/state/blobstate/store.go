@@ -37,7 +37,7 @@ type store struct {
 
 // Read implements driver.Store. As long as the newest revision is the one that was read last, it is one request.
 func (s *store) Read(ctx context.Context) (state.Doc, error) {
-	s.replaceConnections()
+	s.replaceConnections(ctx)
 	_, doc, err := s.look(ctx)
 	s.judgeConnections(ctx, err)
 	return doc, err
@@ -55,10 +55,19 @@ func (s *store) judgeConnections(ctx context.Context, err error) {
 }
 
 // replaceConnections has the next call go over another connection than one that is suspected: HTTP/2 would go on with a
-// dead one until the operating system gives it up.
-func (s *store) replaceConnections() {
-	if s.suspect.Swap(false) {
+// dead one until the operating system gives it up. A connection is hung up once it is idle, and net/http takes some
+// moments to forget a request that was given up: so it is told several times.
+func (s *store) replaceConnections(ctx context.Context) {
+	if !s.suspect.Swap(false) {
+		return
+	}
+	const times, moment = 5, 20 * time.Millisecond
+	for range times {
 		hangUp(s.bucket)
+		select {
+		case <-time.After(moment):
+		case <-ctx.Done():
+		}
 	}
 }
 
@@ -123,7 +132,7 @@ func (s *store) remember(r revision, doc state.Doc) {
 
 // Save implements driver.Store. What is created is looked at once more before it is called saved: see settle.
 func (s *store) Save(ctx context.Context, old state.Rev, data []byte) (state.Rev, error) {
-	s.replaceConnections()
+	s.replaceConnections(ctx)
 	rev, err := s.save(ctx, old, data)
 	s.judgeConnections(ctx, err)
 	return rev, err

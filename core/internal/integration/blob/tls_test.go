@@ -60,7 +60,12 @@ func TestTheServersCertificateMustBeTrusted(t *testing.T) {
 	if _, err := state.Read(t.Context(), impatient); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("over a frozen link: %v", err)
 	}
-	again, err := state.Read(t.Context(), impatient)
+	var again state.Doc
+	for range 2 { // on a busy machine net/http may not have forgotten the first look when the second begins
+		if again, err = state.Read(t.Context(), impatient); err == nil {
+			break
+		}
+	}
 	if err != nil || again.Rev != doc.Rev {
 		t.Errorf("the look after that: %v", err)
 	}
