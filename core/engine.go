@@ -114,10 +114,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	}
 	e.follower = FollowerStatus{Phase: Initializing, Since: e.now(), Poll: c.Poll}
 	e.idle = &snapshot{engine: e, rules: rules}
-	e.closed, err = e.compileWindow(&state.Window{ID: closedID, Mode: state.Full}, e.now())
-	if err != nil {
-		return nil, fmt.Errorf("recess: policy: the answer: %w", err)
-	}
+	e.closed = e.compileWindow(&state.Window{ID: closedID, Mode: state.Full}, e.now())
 	e.start(ctx)
 	return e, nil
 }
@@ -228,10 +225,7 @@ func (e *Engine) adopt(s state.State) {
 // rebuild compiles the current state for an instant and arms the timer for the next. The lock is held.
 func (e *Engine) rebuild(now time.Time) {
 	before := e.snap.Load()
-	snap, err := e.compileSnapshot(&e.current, now)
-	if err != nil {
-		e.later(func() { e.reportOnce("Template", err) })
-	}
+	snap := e.compileSnapshot(&e.current, now)
 	e.snap.Store(snap)
 	e.arm(now)
 	if before != nil || snap != nil {

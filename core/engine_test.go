@@ -629,3 +629,27 @@ func TestAnnouncementsAreNotActive(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+func TestPagesAreRenderedForTheFirstRefusedRequestAndOnlyOnce(t *testing.T) {
+	e := started(t, Config{})
+	on(t, e, Opening{})
+	w := e.snap.Load().running[0]
+	if w.answers.Load() != nil {
+		t.Error("a change renders pages that nobody has asked for")
+	}
+	var wg sync.WaitGroup
+	answers := make([]*page.Answer, 32)
+	for i := range answers {
+		wg.Go(func() {
+			a := new(asked)
+			admit(e, a)
+			answers[i] = a.answered
+		})
+	}
+	wg.Wait()
+	for _, answer := range answers {
+		if answer == nil || answer != answers[0] {
+			t.Fatal("requests that are refused together get pages that were rendered apart")
+		}
+	}
+}

@@ -2,9 +2,9 @@ package recess
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,7 +13,7 @@ import (
 )
 
 // snapshot is state and policy compiled for one moment: what requests are decided on. It never changes, but for the
-// prepared answers, which are replaced as the end of a window comes nearer.
+// prepared answers, which come with the first request that is refused and are replaced as the end of a window comes nearer.
 type snapshot struct {
 	engine *Engine
 	rules  *rules
@@ -32,8 +32,9 @@ type window struct {
 	scope *scope      // nil for the whole site, and for a scope known by markers only
 	known atomic.Bool // it was looked at whether the application defines the scope at all
 
-	// answers are the prepared refusals; for a window that may refuse.
-	answers atomic.Pointer[page.Set]
+	// answers are the prepared refusals; nil until one is needed. Engine.answers returns them.
+	answers   atomic.Pointer[page.Set]
+	preparing sync.Mutex
 	// notice is the value for handlers, allowed the one for visitors let in by exception.
 	notice, allowed *Maintenance
 	// passHeader goes on passing responses while the window is planned or announced, allowedHeader on those let in.
@@ -49,14 +50,10 @@ const (
 
 // compileSnapshot sorts a state's windows by their phase at an instant. It returns nil when there is nothing to do or
 // to tell: the request path then costs one load.
-func (e *Engine) compileSnapshot(s *state.State, now time.Time) (*snapshot, error) {
+func (e *Engine) compileSnapshot(s *state.State, now time.Time) *snapshot {
 	snap := &snapshot{engine: e, rules: e.rules}
-	var faults []error
 	for i := range s.Windows {
-		w, err := e.compileWindow(&s.Windows[i], now)
-		if err != nil {
-			faults = append(faults, err)
-		}
+		w := e.compileWindow(&s.Windows[i], now)
 		snap.scoped = snap.scoped || w.Scope != ""
 		switch phase := w.Phase(now); {
 		case phase == state.Running && w.Mode == state.Announce:
@@ -68,12 +65,12 @@ func (e *Engine) compileSnapshot(s *state.State, now time.Time) (*snapshot, erro
 		}
 	}
 	if len(snap.running)+len(snap.announced)+len(snap.planned) == 0 {
-		return nil, nil
+		return nil
 	}
 	slices.SortStableFunc(snap.running, lastToEnd)
 	slices.SortStableFunc(snap.announced, lastToEnd)
 	slices.SortStableFunc(snap.planned, func(a, b *window) int { return a.Start.Compare(b.Start) })
-	return snap, errors.Join(faults...)
+	return snap
 }
 
 func lastToEnd(a, b *window) int {
@@ -89,7 +86,7 @@ func lastToEnd(a, b *window) int {
 	return cmp.Compare(b.Mode.Strength(), a.Mode.Strength())
 }
 
-func (e *Engine) compileWindow(from *state.Window, now time.Time) (*window, error) {
+func (e *Engine) compileWindow(from *state.Window, now time.Time) *window {
 	w := &window{Window: *from, scope: e.rules.scopes[from.Scope]}
 	value := Maintenance{
 		Mode: w.Mode, Scope: w.Scope, Message: w.Messages[""], Messages: w.Messages, StartsAt: w.Start, EndsAt: w.End,
@@ -98,13 +95,13 @@ func (e *Engine) compileWindow(from *state.Window, now time.Time) (*window, erro
 		value.Planned = true
 		w.notice = &value
 		w.passHeader = fields(page.HeaderName, page.ModeField("planned", w.Scope, false, w.Start, w.End))
-		return w, nil
+		return w
 	}
 	if w.Mode == state.Announce {
 		value.Announced = true
 		w.notice = &value
 		w.passHeader = fields(page.HeaderName, page.ModeField(string(w.Mode), w.Scope, false, time.Time{}, w.End))
-		return w, nil
+		return w
 	}
 	value.Active = true
 	allowed := value
@@ -114,14 +111,26 @@ func (e *Engine) compileWindow(from *state.Window, now time.Time) (*window, erro
 		page.HeaderName, page.ModeField(string(w.Mode), w.Scope, true, time.Time{}, w.End),
 		"Cache-Control", "private, no-store",
 	)
-	set, err := e.rules.renderer.Prepare(w.pageNotice(e.rules, now))
-	if set != nil {
-		w.answers.Store(set)
+	return w
+}
+
+// answers returns the refusals of a window. They are rendered for the first request that needs them, so that a change is
+// decided on at once, whatever its pages cost.
+func (e *Engine) answers(w *window) *page.Set {
+	if set := w.answers.Load(); set != nil {
+		return set
 	}
+	w.preparing.Lock()
+	defer w.preparing.Unlock()
+	if set := w.answers.Load(); set != nil {
+		return set
+	}
+	set, err := e.rules.renderer.Prepare(w.pageNotice(e.rules, e.now()))
 	if err != nil {
-		err = fmt.Errorf("window %s: %w", w.ID, err)
+		e.reportOnce("Template", fmt.Errorf("window %s: %w", w.ID, err))
 	}
-	return w, err
+	w.answers.Store(set)
+	return set
 }
 
 // fields makes response headers of names and values that are shared between requests.

@@ -175,9 +175,9 @@ func (s *snapshot) prepared(q *inquiry, w *window) *page.Answer {
 		w = s.engine.closed
 	}
 	c, r := s.rules, q.request
-	renderer, set := c.renderer, w.answers.Load()
+	renderer := c.renderer
 	if c.direct != nil && c.redirect.hits(q.canonicalHost(), r.Path()) {
-		renderer, set = c.direct, nil // the redirect would lead here again
+		renderer = c.direct // the redirect would lead here again
 	}
 	forced := page.Type("")
 	if ask := c.policy.ResponseTypeFunc; ask != nil {
@@ -185,8 +185,8 @@ func (s *snapshot) prepared(q *inquiry, w *window) *page.Answer {
 		forced = ask(r)
 	}
 	accept, language := r.Header("Accept"), r.Header("Accept-Language")
-	if set != nil && c.policy.Context == nil && !renderer.Dynamic() {
-		return set.Choose(forced, accept, language)
+	if renderer == c.renderer && c.policy.Context == nil && !renderer.Dynamic() {
+		return s.engine.answers(w).Choose(forced, accept, language)
 	}
 	var extra map[string]any
 	if ask := c.policy.Context; ask != nil {

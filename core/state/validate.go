@@ -34,7 +34,7 @@ func (s *State) Validate() error {
 	if len(s.History) > MaxHistory {
 		fault("history: %d entries, at most %d are allowed", len(s.History), MaxHistory)
 	}
-	ids := make(map[string]bool, MaxWindows)
+	ids := make(map[string]bool, min(len(s.Windows), MaxWindows))
 	for i := range s.Windows[:min(len(s.Windows), MaxWindows)] {
 		w := &s.Windows[i]
 		if err := w.validate(); err != nil {

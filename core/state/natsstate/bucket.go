@@ -120,6 +120,9 @@ func (s *store) document() jetstream.StreamConfig {
 	return c
 }
 
+// leastMoment is a number that no bucket gets to that counts from 1, and that every moment has passed: 2001, in milliseconds.
+const leastMoment = 1e12
+
 // instances is the stream of the bucket that keeps who follows the document.
 func (s *store) instances() jetstream.StreamConfig {
 	c := s.bucket(s.names.instances)

@@ -38,6 +38,7 @@ func (s *session) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 // requests sends messages, all at once, and returns the answers in the same order. A message that the user may not send
 // is an error at once: the server says so before it answers the ping that follows the message.
 func (s *session) requests(ctx context.Context, messages ...*nats.Msg) ([]*nats.Msg, error) {
+	before := s.conn.LastError() // a permission that lacks can be said as soon as there is a subscription
 	arrived := make(chan *nats.Msg, len(messages))
 	inbox := s.conn.NewInbox() + ".*"
 	subscription, err := s.conn.ChanSubscribe(inbox, arrived)
@@ -45,7 +46,7 @@ func (s *session) requests(ctx context.Context, messages ...*nats.Msg) ([]*nats.
 		return nil, s.broken(err)
 	}
 	defer func() { _ = subscription.Unsubscribe() }() // it fails where it is of no use any more
-	if err := s.send(ctx, inbox, messages); err != nil {
+	if err := s.send(ctx, inbox, messages, before); err != nil {
 		return nil, err
 	}
 	answers := make([]*nats.Msg, len(messages))
@@ -70,12 +71,11 @@ func (s *session) requests(ctx context.Context, messages ...*nats.Msg) ([]*nats.
 }
 
 // send publishes messages, the i-th with the i-th subject of the inbox for its answer, and returns when the server has
-// taken them.
-func (s *session) send(ctx context.Context, inbox string, messages []*nats.Msg) error {
+// taken them. before is the client's last error from before all that.
+func (s *session) send(ctx context.Context, inbox string, messages []*nats.Msg, before error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	before := s.conn.LastError()
 	for i, m := range messages {
 		m.Reply = inbox[:len(inbox)-1] + strconv.Itoa(i)
 		if err := s.conn.PublishMsg(m); err != nil {

@@ -25,6 +25,29 @@ type store struct {
 	known   atomic.Bool   // the bucket has been there
 	checked atomic.Bool   // and can keep the document, as of this connection
 	newest  atomic.Uint64 // the highest number of a message of the key that was heard of, or read
+	latest  atomic.Pointer[sighting]
+}
+
+// A sighting is when the key's last message was seen: read, told by the watch, or written.
+type sighting struct {
+	entry entry
+	at    time.Time
+}
+
+// justNow is for how long a sighting is as good as a look, as in package driver.
+const justNow = 100 * time.Millisecond
+
+// saw takes down what the key's last message is.
+func (s *store) saw(found entry) { s.latest.Store(&sighting{found, time.Now()}) }
+
+// justSaw returns the key's last message if it was seen just now, has this revision, and no other message can have the
+// same number: that is so in a bucket that counts from the moment at which Migrate made it.
+func (s *store) justSaw(rev state.Rev) (found entry, ok bool) {
+	last := s.latest.Load()
+	if last == nil || last.entry.doc.Rev != rev || last.entry.seq < leastMoment || time.Since(last.at) >= justNow || !s.checked.Load() {
+		return entry{}, false
+	}
+	return last.entry, true
 }
 
 var _ driver.Watcher = (*store)(nil)
@@ -77,6 +100,7 @@ func (s *store) look(ctx context.Context, on *session) (entry, error) {
 			return found, nil
 		default:
 			s.heard(found.seq)
+			s.saw(found)
 			return found, nil
 		}
 	}
@@ -156,17 +180,21 @@ func isMarker(h nats.Header) bool {
 }
 
 // Save implements [driver.Store]. The stream compares its own count alone, which begins anew with a stream; so the whole
-// revision is compared first, and a bucket that Migrate made begins where no other has counted.
+// revision is compared first, with what was seen just now or else with what a look finds, and a bucket that Migrate made
+// begins where no other has counted.
 func (s *store) Save(ctx context.Context, old state.Rev, data []byte) (state.Rev, error) {
 	data = bytes.Clone(data) // the caller may be gone before they are sent
 	var sent atomic.Bool
 	rev, err := twice(ctx, s.link, func(ctx context.Context, on *session) (state.Rev, error) {
-		for {
-			found, err := s.look(ctx, on)
-			switch {
-			case err != nil:
-				return state.None, err
-			case found.doc.Rev != old:
+		found, seen := s.justSaw(old)
+		for ; ; seen = false {
+			if !seen {
+				var err error
+				if found, err = s.look(ctx, on); err != nil {
+					return state.None, err
+				}
+			}
+			if found.doc.Rev != old {
 				return state.None, state.ErrConflict
 			}
 			sent.Store(true)
@@ -175,12 +203,18 @@ func (s *store) Save(ctx context.Context, old state.Rev, data []byte) (state.Rev
 			}})
 			switch {
 			case err == nil:
-				return driver.Numbered(seq, data), nil
+				stored := docOf(seq, data)
+				s.saw(entry{seq, stored})
+				return stored.Rev, nil
+			case seen && errors.Is(err, nats.ErrNoResponders): // the bucket may be gone
 			case code(err) != jetstream.JSErrCodeStreamWrongLastSequenceConstant:
 				return state.None, saving(err, len(data), on.conn.MaxPayload())
 			}
-			// A cluster is just storing another document. Until it has, nobody can see that one.
-			pause(ctx)
+			sent.Store(false)
+			// Another document is there, or a cluster is just storing one. Until it has, nobody can see that.
+			if !seen {
+				pause(ctx)
+			}
 		}
 	})
 	if sent.Load() && (errors.Is(err, errUnconnected) || errors.Is(err, context.Canceled)) && !errors.As(err, new(unsure)) {

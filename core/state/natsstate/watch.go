@@ -126,7 +126,9 @@ func (w *watch) take(m *nats.Msg) (doc state.Doc, told bool, err error) {
 	if isMarker(m.Header) {
 		return state.Doc{}, true, nil
 	}
-	return docOf(meta.Sequence.Stream, m.Data), true, nil
+	doc = docOf(w.at, m.Data)
+	w.store.saw(entry{w.at, doc})
+	return doc, true, nil
 }
 
 // beat reads a heartbeat, and reports whether the consumer is elsewhere than it should be: some message did not arrive, or

@@ -3,6 +3,7 @@ package statetest
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -50,15 +51,24 @@ func (s *subject) woken(t *testing.T, a answer, n int) {
 	s.expect(t, a.doc, n)
 }
 
-// noChangeIsLost starts the look and the change together, so that over many rounds the change falls before, into and
-// after the moment between look and wait.
+// noChangeIsLost starts the look and the change together, or the change as soon as the look has begun, so that over many
+// rounds the change falls before, into and after the moment between look and wait.
 func noChangeIsLost(t *testing.T, s *subject) {
 	const rounds = 60
 	a, b := s.handle(t), s.handle(t)
 	rev := s.write(t, a, 1)
 	for n := 2; n < rounds && !t.Failed(); n++ {
-		since := rev
-		waiter := later("the waiter", func() answer { return await(t.Context(), b, since) })
+		since, begun := rev, make(chan struct{})
+		waiter := later("the waiter", func() answer {
+			close(begun)
+			return await(t.Context(), b, since)
+		})
+		if n%2 == 0 { // a processor that is shared would always have the change come first
+			<-begun
+			for range n / 2 % 8 {
+				runtime.Gosched()
+			}
+		}
 		rev = s.write(t, a, n)
 		s.woken(t, waiter.take(t), n)
 	}
