@@ -45,12 +45,16 @@ var errRegression = errors.New("the backend has lost or rolled back the state")
 func (e *Engine) follow(ctx context.Context) {
 	failures := 0
 	for ctx.Err() == nil {
+		began := time.Now()
 		wait, err := e.look(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
 			wait = backoff(failures, e.config.Poll)
+			if failures > 0 {
+				wait -= time.Since(began) // what has waited for a connection in vain need not wait again: the next look is there when it comes
+			}
 			failures++
 		default:
 			failures = 0

@@ -117,7 +117,11 @@ func (s *store) recover(ctx context.Context) {
 	s.mu.Lock() // gRPC goes through its connections without a lock, which reconnect changes (v1.83.2, ClientConn.ResetConnectBackoff)
 	conn.ResetConnectBackoff()
 	s.mu.Unlock()
-	moment, cancel := context.WithTimeout(ctx, recovery)
+	patience := recovery
+	if deadline, ok := ctx.Deadline(); ok {
+		patience = min(patience, time.Until(deadline)/2)
+	}
+	moment, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	conn.WaitForStateChange(moment, connectivity.TransientFailure)
 }
@@ -127,8 +131,9 @@ func (s *store) unreachable() bool {
 	return s.client.ActiveConnection().GetState() == connectivity.TransientFailure
 }
 
-// recovery is how long a call waits for a connection that could not be made when it was last tried.
-const recovery = 200 * time.Millisecond
+// recovery is how long a call waits for a connection that could not be made when it was last tried: half of its time at
+// most. gRPC does not say that an attempt has begun, nor that it failed too, so a server that is down costs all of it.
+const recovery = time.Second
 
 // reconnect has new connections made for what is called from now on, since a call that began at some time was not
 // answered: what does not answer may be a dead connection, over which the next call would go too. What is under way
