@@ -30,6 +30,7 @@ const (
 // announce keeps the instance announced until ctx ends: at every heartbeat, and soon after a change of what it says.
 func (e *Engine) announce(ctx context.Context, presence state.Presence) {
 	defer e.withdraw(ctx, presence)
+	sleepUntil(ctx, e.known, announceSpacing) // "initializing" would be old as soon as it is written
 	failing := false
 	for ctx.Err() == nil {
 		_, err := presence.Announce(ctx, e.id, e.report(), announcementLasts)
@@ -45,18 +46,7 @@ func (e *Engine) announce(ctx context.Context, presence state.Presence) {
 		}
 		failing = err != nil
 		sleep(ctx, announceSpacing)
-		e.untilNews(ctx, heartbeat-announceSpacing-randv2.N(heartbeat/5))
-	}
-}
-
-// untilNews returns when there is something new to announce, or a heartbeat is due.
-func (e *Engine) untilNews(ctx context.Context, beat time.Duration) {
-	timer := time.NewTimer(beat)
-	defer timer.Stop()
-	select {
-	case <-e.news:
-	case <-timer.C:
-	case <-ctx.Done():
+		sleepUntil(ctx, e.news, heartbeat-announceSpacing-randv2.N(heartbeat/5))
 	}
 }
 

@@ -275,13 +275,17 @@ func backoff(n int, limit time.Duration) time.Duration {
 	return rand.N(ceiling) + time.Millisecond
 }
 
-func sleep(ctx context.Context, d time.Duration) {
+func sleep(ctx context.Context, d time.Duration) { sleepUntil(ctx, nil, d) }
+
+// sleepUntil is sleep that something can end before its time.
+func sleepUntil(ctx context.Context, woken <-chan struct{}, d time.Duration) {
 	if d <= 0 {
 		return
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
+	case <-woken:
 	case <-timer.C:
 	case <-ctx.Done():
 	}
