@@ -673,12 +673,13 @@ func TestAnnouncementsAreNotActive(t *testing.T) {
 	}
 }
 
-func TestPagesAreRenderedForTheFirstRefusedRequestAndOnlyOnce(t *testing.T) {
+// A change is in force before its pages are rendered, so requests may come before these.
+func TestRequestsThatComeBeforeTheirPagesShareThem(t *testing.T) {
 	e := started(t, Config{})
 	on(t, e, Opening{})
 	w := e.snap.Load().running[0]
-	if w.answers.Load() != nil {
-		t.Error("a change renders pages that nobody has asked for")
+	if w.answers.Swap(nil) == nil {
+		t.Error("a change leaves its pages to the first request")
 	}
 	var wg sync.WaitGroup
 	answers := make([]*page.Answer, 32)

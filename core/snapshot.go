@@ -13,7 +13,7 @@ import (
 )
 
 // snapshot is state and policy compiled for one moment: what requests are decided on. It never changes, but for the
-// prepared answers, which come with the first request that is refused and are replaced as the end of a window comes nearer.
+// prepared answers, which come a moment later and are replaced as the end of a window comes nearer.
 type snapshot struct {
 	engine *Engine
 	rules  *rules
@@ -32,7 +32,7 @@ type window struct {
 	scope *scope      // nil for the whole site, and for a scope known by markers only
 	known atomic.Bool // it was looked at whether the application defines the scope at all
 
-	// answers are the prepared refusals; nil until one is needed. Engine.answers returns them.
+	// answers are the prepared refusals; nil until they are. Engine.answers returns them.
 	answers   atomic.Pointer[page.Set]
 	preparing sync.Mutex
 	// notice is the value for handlers, allowed the one for visitors let in by exception.
@@ -114,8 +114,18 @@ func (e *Engine) compileWindow(from *state.Window, now time.Time) *window {
 	return w
 }
 
-// answers returns the refusals of a window. They are rendered for the first request that needs them, so that a change is
-// decided on at once, whatever its pages cost.
+// prepare renders the refusals of all windows that run.
+func (s *snapshot) prepare() {
+	if s == nil {
+		return
+	}
+	for _, w := range s.running {
+		s.engine.answers(w)
+	}
+}
+
+// answers returns the refusals of a window. Usually they are prepared: a change is decided on at once, whatever its pages
+// cost, and these are rendered right after that. A request that comes in between renders them.
 func (e *Engine) answers(w *window) *page.Set {
 	if set := w.answers.Load(); set != nil {
 		return set
