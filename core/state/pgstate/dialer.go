@@ -15,8 +15,8 @@ import (
 // it asks the server to cancel what the broken one did, and waits for 15 seconds for a server that does not answer. Close
 // must not wait for that.
 type dialer struct {
-	dial   pgconn.DialFunc
-	pooled atomic.Bool // there is a pooler, or there may be one
+	dial pgconn.DialFunc
+	way  *way
 
 	ctx  context.Context // ends with Suffice or Cut
 	stop context.CancelFunc
@@ -35,6 +35,29 @@ var (
 	errCut      = errors.New("no more connections are made")
 	errNoCancel = errors.New("nothing is cancelled through a pooler")
 )
+
+// A way leads to the server. Whether a pooler stands in it is found out by each connection, and not known before.
+type way struct{ met atomic.Int32 }
+
+const (
+	direct = 1 + iota // nothing stands in between
+	pooled            // there is a pooler, or there may be one
+)
+
+// meet reports whether the other end of a connection is the server itself: a pooler has made up the process id that it
+// gave.
+func (w *way) meet(ctx context.Context, conn *pgx.Conn) (isDirect bool, err error) {
+	var pid uint32
+	if err := conn.QueryRow(ctx, "select pg_backend_pid()", oneTrip).Scan(&pid); err != nil {
+		return false, err
+	}
+	if pid != conn.PgConn().PID() {
+		w.met.Store(pooled)
+		return false, nil
+	}
+	w.met.Store(direct)
+	return true, nil
+}
 
 // connecting is the key of contexts in which pgx makes a connection. It dials without, to cancel what another one does.
 type connecting struct{}
@@ -60,7 +83,7 @@ func (tracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {
 
 func newDialer(dial pgconn.DialFunc) *dialer {
 	ctx, stop := context.WithCancel(context.Background())
-	return &dialer{dial: dial, ctx: ctx, stop: stop, conns: make(map[*dialed]bool)}
+	return &dialer{dial: dial, way: new(way), ctx: ctx, stop: stop, conns: make(map[*dialed]bool)}
 }
 
 // Dial is a [pgconn.DialFunc].
@@ -68,7 +91,7 @@ func (d *dialer) Dial(ctx context.Context, network, address string) (net.Conn, e
 	if d.ctx.Err() != nil {
 		return nil, errCut
 	}
-	if d.pooled.Load() && ctx.Value(connecting{}) == nil {
+	if d.way.met.Load() == pooled && ctx.Value(connecting{}) == nil {
 		return nil, errNoCancel
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -93,19 +116,8 @@ func (d *dialer) Dial(ctx context.Context, network, address string) (net.Conn, e
 // A request to cancel that crosses with something else from the server ends PgBouncer 1.18, for all its clients ("server
 // in bad state: 11").
 func (d *dialer) Meet(ctx context.Context, conn *pgx.Conn) error {
-	direct, err := isDirect(ctx, conn)
-	if err == nil {
-		d.pooled.Store(!direct)
-	}
+	_, err := d.way.meet(ctx, conn)
 	return err
-}
-
-// isDirect reports whether the other end of a connection is the server itself: a pooler has made up the process id that
-// it gave.
-func isDirect(ctx context.Context, conn *pgx.Conn) (bool, error) {
-	var pid uint32
-	err := conn.QueryRow(ctx, "select pg_backend_pid()", oneTrip).Scan(&pid)
-	return pid == conn.PgConn().PID(), err
 }
 
 // Suffice makes no more connections.

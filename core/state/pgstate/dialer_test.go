@@ -128,7 +128,7 @@ func TestADialerForgetsWhatIsClosed(t *testing.T) {
 func TestNothingIsCancelledThroughAPooler(t *testing.T) {
 	d, server := newDialer(new(net.Dialer).DialContext), listen(t)
 	dial(t, d, server)
-	d.pooled.Store(true)
+	d.way.met.Store(pooled)
 	if _, err := d.Dial(t.Context(), "tcp", server.Addr().String()); !errors.Is(err, errNoCancel) {
 		t.Errorf("a request to cancel: %v", err)
 	}

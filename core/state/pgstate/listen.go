@@ -79,12 +79,12 @@ func (w *watch) hear(_ *pgconn.PgConn, n *pgconn.Notification) {
 const reading = "recess_read"
 
 func (w *watch) subscribe(ctx context.Context) error {
-	direct, err := isDirect(ctx, w.conn)
+	isDirect, err := w.way.meet(ctx, w.conn)
 	if err != nil {
 		return err
 	}
-	w.direct.Store(direct && w.conn.Config().StatementCacheCapacity > 0)
-	if !direct {
+	w.keeps.Store(w.conn.Config().StatementCacheCapacity > 0)
+	if !isDirect {
 		if err := w.rehearse(ctx); err != nil {
 			return err
 		}

@@ -64,7 +64,7 @@ func New(pool *pgxpool.Pool, config Config) (*Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pgstate: new: %w", err)
 	}
-	return over(&store{pool: pool, tables: tables, config: config}), nil
+	return over(&store{pool: pool, tables: tables, config: config, way: new(way)}), nil
 }
 
 // over returns a backend over a store whose configuration has been checked.

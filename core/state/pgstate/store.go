@@ -28,12 +28,14 @@ type store struct {
 	own  *dialer // makes the pool's connections, if the pool is the backend's own; else nil
 	tables
 	config Config
-	direct atomic.Bool // nothing stands between here and the server, and the pool may keep statements prepared
+	way    *way        // of the pool; if that is the backend's own, its dialer's
+	keeps  atomic.Bool // the pool may keep statements prepared, says a watch
 }
 
-// often is how to send a statement that comes again and again.
+// often is how to send a statement that comes again and again: prepared where no pooler stands in between. Who polls on
+// purpose may do so for one that cannot be told from the server, and has nothing prepared.
 func (s *store) often() pgx.QueryExecMode {
-	if s.direct.Load() {
+	if s.keeps.Load() && s.way.met.Load() == direct {
 		return pgx.QueryExecModeCacheStatement
 	}
 	return oneTrip

@@ -40,10 +40,11 @@ func open(_ context.Context, rest string) (state.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pgstate: open: %w", err)
 	}
-	s := &store{own: newDialer(target.pool.ConnConfig.DialFunc), tables: tables, config: target.config}
-	target.pool.ConnConfig.DialFunc = s.own.Dial
+	own := newDialer(target.pool.ConnConfig.DialFunc)
+	s := &store{own: own, way: own.way, tables: tables, config: target.config}
+	target.pool.ConnConfig.DialFunc = own.Dial
 	target.pool.ConnConfig.Tracer = tracer{}
-	target.pool.AfterConnect = s.own.Meet
+	target.pool.AfterConnect = own.Meet
 	// The pool's making connects to nothing, and its connections are not to end with the context of this call.
 	if s.pool, err = pgxpool.NewWithConfig(context.Background(), target.pool); err != nil {
 		return nil, fmt.Errorf("pgstate: open: %w", err)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
@@ -51,38 +52,20 @@ func open(t testing.TB, stateURL string) state.Backend {
 // at is the state URL of the document under the default prefix, for a backend that waits as long as it takes.
 func at(addr string) string { return rigs.S3URL(addr, "recess") + "&timeout=1m" }
 
-func read(t testing.TB, b state.Backend) state.Doc {
-	t.Helper()
-	doc, err := state.Read(t.Context(), b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return doc
-}
-
-func save(t testing.TB, b state.Backend, old state.Rev, text string) state.Rev {
-	t.Helper()
-	rev, err := b.Save(t.Context(), old, []byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rev
-}
-
 // saveMore makes n more revisions and returns the last document.
 func saveMore(t testing.TB, b state.Backend, n int) (text string) {
 	t.Helper()
-	rev := read(t, b).Rev
+	rev := must.Read(t, b).Rev
 	for i := range n {
 		text = fmt.Sprintf("%d after %s", i+1, rev)
-		rev = save(t, b, rev, text)
+		rev = must.Save(t, b, rev, text)
 	}
 	return text
 }
 
 func wantText(t testing.TB, b state.Backend, want string) {
 	t.Helper()
-	if doc := read(t, b); string(doc.Data) != want {
+	if doc := must.Read(t, b); string(doc.Data) != want {
 		t.Errorf("the document is %q, want %q", doc.Data, want)
 	}
 }
@@ -163,13 +146,13 @@ func TestOneLookIsOneRequest(t *testing.T) {
 		}
 	}
 	polls("without a document", state.None)
-	rev := save(t, b, state.None, "one")
+	rev := must.Save(t, b, state.None, "one")
 	polls("after a change of its own", rev)
-	rev = save(t, open(t, at(server.Addr)), rev, "two")
+	rev = must.Save(t, open(t, at(server.Addr)), rev, "two")
 	wantText(t, b, "two")
 	polls("after a change by another", rev)
 	f.set(nil)
-	save(t, b, rev, "three")
+	must.Save(t, b, rev, "three")
 	if len(f.seen) != 3 { // list, create, list; the store was tried with the first change
 		t.Errorf("a change took %q", f.seen)
 	}
@@ -196,7 +179,7 @@ func TestAListingOfAllRevisionsIsSmall(t *testing.T) {
 		_, _ = bytes.NewReader(recorder.Body.Bytes()).WriteTo(w)
 		return true
 	})
-	read(t, b)
+	must.Read(t, b)
 	t.Logf("a listing of all revisions has %d bytes", size)
 	if size == 0 || size > 12_000 {
 		t.Errorf("a listing of all revisions has %d bytes", size)
@@ -208,7 +191,7 @@ func TestAWriterWhoseRequestIsHeldUpWhileItsNumberIsUsedAndRemovedDoesNotWin(t *
 	f := newFront(t, server)
 	slow, fast := open(t, at(f.addr)), open(t, at(server.Addr))
 	saveMore(t, fast, 2)
-	base := read(t, slow)
+	base := must.Read(t, slow)
 	reached, release := make(chan struct{}), make(chan struct{})
 	f.set(func(_ http.ResponseWriter, r *http.Request, _ http.Handler) bool {
 		if creates(r) {
@@ -262,7 +245,7 @@ func TestARequestWhoseAnswerIsLostIsNoConflict(t *testing.T) {
 			server := newServer(t)
 			f := newFront(t, server)
 			b := open(t, at(f.addr))
-			rev := save(t, b, state.None, "one")
+			rev := must.Save(t, b, state.None, "one")
 			tries := 0
 			f.set(func(_ http.ResponseWriter, r *http.Request, next http.Handler) bool {
 				if !creates(r) {
@@ -271,12 +254,12 @@ func TestARequestWhoseAnswerIsLostIsNoConflict(t *testing.T) {
 				tries++
 				return lose(tries, r, next)
 			})
-			rev = save(t, b, rev, "two")
+			rev = must.Save(t, b, rev, "two")
 			if tries < 2 {
 				t.Errorf("the client has not repeated the request: it tried %d times", tries)
 			}
 			f.set(nil)
-			if doc := read(t, open(t, at(server.Addr))); doc.Rev != rev || string(doc.Data) != "two" {
+			if doc := must.Read(t, open(t, at(server.Addr))); doc.Rev != rev || string(doc.Data) != "two" {
 				t.Errorf("the document is %q, revision %q, want %q", doc.Data, doc.Rev, rev)
 			}
 		})
@@ -287,7 +270,7 @@ func TestAnAnswerThatNeverComesLeavesItOpen(t *testing.T) {
 	server := newServer(t)
 	f := newFront(t, server)
 	b := open(t, at(f.addr))
-	rev := save(t, b, state.None, "one")
+	rev := must.Save(t, b, state.None, "one")
 	ctx, cancel := context.WithCancel(t.Context())
 	f.set(func(_ http.ResponseWriter, r *http.Request, next http.Handler) bool {
 		if !creates(r) {

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/proxy"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
@@ -69,10 +70,10 @@ func as(t *testing.T, stateURL, user, secret string) string {
 func TestWhoFollowsNeedsToListAndToRead(t *testing.T) {
 	server := newServer(t)
 	owner := open(t, at(server.Addr))
-	save(t, owner, state.None, "one")
+	must.Save(t, owner, state.None, "one")
 	allow(t, server, "follower", mayList, mayRead)
 	b := open(t, as(t, at(server.Addr), "follower", servers.S3Secret("follower")))
-	doc := read(t, b)
+	doc := must.Read(t, b)
 	if string(doc.Data) != "one" {
 		t.Errorf("the document is %q", doc.Data)
 	}
@@ -110,7 +111,7 @@ func TestWhoChangesNeedsToListReadAndCreate(t *testing.T) {
 
 func TestEachRightThatIsMissingIsNamed(t *testing.T) {
 	server := newServer(t)
-	save(t, open(t, at(server.Addr)), state.None, "one")
+	must.Save(t, open(t, at(server.Addr)), state.None, "one")
 	all := []string{mayList, mayRead, mayCreate}
 	for i, missing := range all {
 		allow(t, server, "writer", append(append([]string{}, all[:i]...), all[i+1:]...)...)
@@ -221,7 +222,7 @@ func TestWhatACloudSaysIsExplained(t *testing.T) {
 		}
 		return false
 	})
-	save(t, open(t, at(f.addr)), state.None, "x")
+	must.Save(t, open(t, at(f.addr)), state.None, "x")
 }
 
 func TestABackendThatWasClosedHoldsNoConnection(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/state"
 )
@@ -144,7 +145,7 @@ func TestOfRacingProcessesThatAreKilledNoneWinsTheSameRevision(t *testing.T) {
 	}
 	steady.kill()
 	b := open(t, stateURL)
-	doc := read(t, b)
+	doc := must.Read(t, b)
 	last, err := strconv.Atoi(string(doc.Data))
 	if err != nil {
 		t.Fatal(err)

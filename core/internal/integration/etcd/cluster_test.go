@@ -10,6 +10,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
@@ -44,7 +45,7 @@ func lead(t *testing.T, members []*servers.Server) []*servers.Server {
 func TestAClusterOfThreeGoesOnWithoutOneOfThem(t *testing.T) {
 	members := lead(t, servers.EtcdCluster(t))
 	b, writer := open(t, among(members...)), open(t, among(members...))
-	rev := save(t, writer, state.None, document(1))
+	rev := must.Save(t, writer, state.None, document(1))
 	announce(t, b, "web-1", "", time.Hour)
 	n := 1
 	step := func(what string) {
@@ -63,7 +64,7 @@ func TestAClusterOfThreeGoesOnWithoutOneOfThem(t *testing.T) {
 		}
 		rev = doc.Rev
 		announce(t, b, "web-1", what, time.Hour)
-		if got := there(t, writer); got != "web-1="+what {
+		if got := must.List(t, writer); got != "web-1="+what {
 			t.Errorf("%s: the instances are %q", what, got)
 		}
 	}
@@ -97,7 +98,7 @@ func TestAClusterOfThreeGoesOnWithoutOneOfThem(t *testing.T) {
 func TestAMemberThatEndsDisturbsNobody(t *testing.T) {
 	members := lead(t, servers.EtcdCluster(t))
 	writer := open(t, among(members[0]))
-	rev := save(t, writer, state.None, document(1))
+	rev := must.Save(t, writer, state.None, document(1))
 	type answer struct {
 		doc state.Doc
 		err error
@@ -124,7 +125,7 @@ func TestAMemberThatEndsDisturbsNobody(t *testing.T) {
 		}
 		wait(t, 200*time.Millisecond) // by now most of them have looked
 		before()
-		rev = save(t, writer, rev, document(n))
+		rev = must.Save(t, writer, rev, document(n))
 		for i := range told {
 			if a := <-told[i]; a.err != nil || a.doc.Rev != rev {
 				t.Errorf("follower %d, document %d: %q, %v", i, n, a.doc.Rev, a.err)
@@ -141,13 +142,13 @@ func TestALearnerIsPassedOver(t *testing.T) {
 	voter := servers.Etcd(t)
 	client := rigs.EtcdClient(t, by(voter))
 	learner := servers.EtcdLearner(t, voter, func(peerURL string) {
-		must(client.MemberAddAsLearner(t.Context(), []string{peerURL}))(t)
+		done(client.MemberAddAsLearner(t.Context(), []string{peerURL}))(t)
 	})
 	b := open(t, among(voter, learner))
 	rev := state.None
 	for n := 1; n <= 6; n++ { // round and round
 		told := following(t, b, rev)
-		rev = save(t, b, rev, document(n))
+		rev = must.Save(t, b, rev, document(n))
 		if doc := <-told; doc.Rev != rev {
 			t.Errorf("document %d: %q", n, doc.Data)
 		}
@@ -162,7 +163,7 @@ func TestAClusterThatIsFullSaysHowItTakesWritesAgain(t *testing.T) {
 	server := servers.Etcd(t, "-quota", "100000")
 	client := rigs.EtcdClient(t, by(server))
 	b := open(t, "etcd://"+server.Addr)
-	rev := save(t, b, state.None, document(1))
+	rev := must.Save(t, b, state.None, document(1))
 	told := following(t, b, rev)
 	var err error
 	for n := 0; err == nil && n < 1000; n++ {
@@ -183,10 +184,10 @@ func TestAClusterThatIsFullSaysHowItTakesWritesAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	must(client.Compact(t.Context(), status.Header.Revision, clientv3.WithCompactPhysical()))(t)
-	must(client.Defragment(t.Context(), server.Addr))(t)
-	must(client.AlarmDisarm(t.Context(), &clientv3.AlarmMember{}))(t)
-	rev = save(t, b, rev, document(2))
+	done(client.Compact(t.Context(), status.Header.Revision, clientv3.WithCompactPhysical()))(t)
+	done(client.Defragment(t.Context(), server.Addr))(t)
+	done(client.AlarmDisarm(t.Context(), &clientv3.AlarmMember{}))(t)
+	rev = must.Save(t, b, rev, document(2))
 	if doc := <-told; doc.Rev != rev {
 		t.Errorf("the follower sees %q", doc.Data)
 	}

@@ -11,6 +11,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
@@ -39,15 +40,6 @@ func by(server *servers.Server) clientv3.Config {
 // document returns a document that can be told from others.
 func document(n int) []byte {
 	return fmt.Appendf(nil, `{"version":1,"history":[{"by":{"name":"%d"}}]}`, n)
-}
-
-func save(t testing.TB, b state.Backend, old state.Rev, data []byte) state.Rev {
-	t.Helper()
-	rev, err := b.Save(t.Context(), old, data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rev
 }
 
 // follow returns the first document of another revision, as an engine sees it: errors and ends of the wait are for
@@ -101,7 +93,7 @@ func TestABackendOnTheCallersClientKeepsItsPromises(t *testing.T) {
 func TestAnOperatorSeesTheDocumentAndReplacesItByHand(t *testing.T) {
 	server := servers.Etcd(t)
 	b := open(t, "etcd://"+server.Addr)
-	rev := save(t, b, state.None, document(1))
+	rev := must.Save(t, b, state.None, document(1))
 	seen, err := rigs.EtcdClient(t, by(server)).Get(t.Context(), "recess")
 	if err != nil || len(seen.Kvs) != 1 || !bytes.Equal(seen.Kvs[0].Value, document(1)) {
 		t.Errorf("the operator sees %v, %v", seen, err)
@@ -119,7 +111,7 @@ func TestAnOperatorSeesTheDocumentAndReplacesItByHand(t *testing.T) {
 func TestADocumentThatIsDeletedAndMadeAgainIsAnotherOne(t *testing.T) {
 	server := servers.Etcd(t)
 	b := open(t, "etcd://"+server.Addr)
-	first := save(t, b, state.None, document(1))
+	first := must.Save(t, b, state.None, document(1))
 	told := following(t, b, first)
 	rigs.EtcdPut(t, by(server), "recess", nil)
 	if doc := <-told; doc.Rev != state.None || doc.Data != nil {
@@ -138,11 +130,11 @@ func TestADocumentThatIsDeletedAndMadeAgainIsAnotherOne(t *testing.T) {
 func TestSeveralApplicationsShareACluster(t *testing.T) {
 	server := servers.Etcd(t)
 	shop, blog := open(t, "etcd://"+server.Addr+"?key=%2Fapps%2Fshop"), open(t, "etcd://"+server.Addr+"?key=%2Fapps%2Fblog")
-	save(t, shop, state.None, document(1))
+	must.Save(t, shop, state.None, document(1))
 	if doc, err := state.Read(t.Context(), blog); err != nil || doc.Rev != state.None {
 		t.Errorf("the other one's document: %q, %v", doc.Data, err)
 	}
-	save(t, blog, state.None, document(2))
+	must.Save(t, blog, state.None, document(2))
 	seen, err := rigs.EtcdClient(t, by(server)).Get(t.Context(), "/apps/", clientv3.WithPrefix(), clientv3.WithKeysOnly())
 	if err != nil || len(seen.Kvs) != 2 {
 		t.Errorf("the operator sees %v, %v", seen, err)

@@ -11,6 +11,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/goleak"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/proxy"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
@@ -21,7 +22,7 @@ import (
 func TestAServerThatIsKilledAndStartedKeepsWhatWasSaved(t *testing.T) {
 	server := servers.Etcd(t)
 	b := open(t, "etcd://"+server.Addr)
-	rev := save(t, b, state.None, document(1))
+	rev := must.Save(t, b, state.None, document(1))
 	told := following(t, b, rev)
 	server.Kill(t)
 	if _, err := state.Read(t.Context(), b); err == nil {
@@ -42,7 +43,7 @@ func TestAServerThatIsKilledAndStartedKeepsWhatWasSaved(t *testing.T) {
 func TestAServerThatWasWipedHasNoDocumentAndTakesNoneOfTheOldOnesRevisions(t *testing.T) {
 	server := servers.Etcd(t)
 	b := open(t, "etcd://"+server.Addr)
-	old := save(t, b, state.None, document(1))
+	old := must.Save(t, b, state.None, document(1))
 	told := following(t, b, old)
 	server.Kill(t)
 	server.Wipe(t)
@@ -65,14 +66,14 @@ func TestAServerThatWasWipedHasNoDocumentAndTakesNoneOfTheOldOnesRevisions(t *te
 	if _, err := b.Save(t.Context(), old, document(2)); !errors.Is(err, state.ErrConflict) {
 		t.Errorf("a save over the other document of this number: %v", err)
 	}
-	save(t, b, doc.Rev, document(2))
+	must.Save(t, b, doc.Rev, document(2))
 }
 
 func TestAFollowerSeesWhatWasWrittenAndCompactedWhileItWasAway(t *testing.T) {
 	server := servers.Etcd(t)
 	link := proxy.New(t, server.Addr)
 	b := open(t, "etcd://"+link.Addr)
-	rev := save(t, b, state.None, document(1))
+	rev := must.Save(t, b, state.None, document(1))
 	told := following(t, b, rev)
 	link.Refuse()
 	link.Cut()
@@ -103,7 +104,7 @@ func TestAFollowerSeesWhatWasWrittenAndCompactedWhileItWasAway(t *testing.T) {
 func TestCompactionEndsNoWatch(t *testing.T) {
 	server := servers.Etcd(t)
 	b := open(t, "etcd://"+server.Addr)
-	rev := save(t, b, state.None, document(1))
+	rev := must.Save(t, b, state.None, document(1))
 	waiting, done := context.WithTimeout(t.Context(), patience)
 	defer done()
 	told := make(chan error, 1)
@@ -209,7 +210,7 @@ func TestAfterCloseNothingRunsEvenOverADeadLink(t *testing.T) {
 func TestAFrozenServerIsNoticedAndSeenAgain(t *testing.T) {
 	server := servers.Etcd(t)
 	b := open(t, "etcd://"+server.Addr+"?timeout=1s&probe=500ms")
-	rev := save(t, b, state.None, document(1))
+	rev := must.Save(t, b, state.None, document(1))
 	server.Freeze(t)
 	began := time.Now()
 	if _, _, err := b.Next(t.Context(), rev); err == nil || errors.Is(err, state.ErrUnchanged) {

@@ -3,12 +3,12 @@ package etcd_test
 import (
 	"context"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state/etcdstate"
@@ -30,20 +30,6 @@ func withdraw(t *testing.T, b *etcdstate.Backend, id string) {
 	if err := b.Withdraw(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// there returns the instances as "id=data" words.
-func there(t *testing.T, b *etcdstate.Backend) string {
-	t.Helper()
-	instances, err := b.Instances(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var words []string
-	for _, i := range instances {
-		words = append(words, i.ID+"="+string(i.Data))
-	}
-	return strings.Join(words, " ")
 }
 
 func leases(t *testing.T, client *clientv3.Client) []clientv3.LeaseStatus {
@@ -75,7 +61,7 @@ func TestAnInstanceHoldsOneLeaseHoweverOftenItIsAnnouncedAndByWhom(t *testing.T)
 	one("after one by another process")
 	announce(t, a, "web-1", "back", 2*time.Hour)
 	one("after the first one's next")
-	if got := there(t, b); got != "web-1=back" {
+	if got := must.List(t, b); got != "web-1=back" {
 		t.Errorf("the instances are %q", got)
 	}
 	withdraw(t, b, "web-1")
@@ -105,7 +91,7 @@ func TestALeaseThatHoldsSomethingElseIsNotRevoked(t *testing.T) {
 	b := open(t, "etcd://"+server.Addr)
 	announce(t, b, "web-1", "mine", time.Hour)
 	withdraw(t, b, "web-2")
-	if got := there(t, b); got != "web-1=mine" {
+	if got := must.List(t, b); got != "web-1=mine" {
 		t.Errorf("the instances are %q", got)
 	}
 	if kept, err := client.Get(t.Context(), "precious"); err != nil || kept.Count != 1 {
@@ -119,7 +105,7 @@ func TestAnnouncementsSurviveARestartOfTheServer(t *testing.T) {
 	announce(t, b, "web-1", "before", time.Hour)
 	server.Kill(t)
 	server.Start(t)
-	if got := there(t, b); got != "web-1=before" {
+	if got := must.List(t, b); got != "web-1=before" {
 		t.Errorf("the instances are %q", got)
 	}
 	announce(t, b, "web-1", "after", time.Hour) // on the same lease, over a new stream
@@ -130,7 +116,7 @@ func TestAnnouncementsSurviveARestartOfTheServer(t *testing.T) {
 	server.Wipe(t)
 	server.Start(t)
 	announce(t, b, "web-1", "wiped", time.Hour) // its lease is gone
-	if got := there(t, b); got != "web-1=wiped" {
+	if got := must.List(t, b); got != "web-1=wiped" {
 		t.Errorf("the instances are %q", got)
 	}
 }

@@ -2,18 +2,11 @@ package etcd_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
-	"math/big"
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,110 +14,47 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/recess-go/recess/core/internal/integration/certs"
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
 	"github.com/recess-go/recess/core/state/statetest"
 )
 
-// An authority signs certificates for one test.
-type authority struct {
-	dir  string
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-// newAuthority makes one. Its own certificate is in dir/NAME.pem.
-func newAuthority(t *testing.T, dir, name string) authority {
-	t.Helper()
-	a := authority{dir: dir, key: newKey(t)}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, a.key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a.cert, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	writePEM(t, filepath.Join(dir, name+".pem"), "CERTIFICATE", der)
-	return a
-}
-
-// issue makes dir/NAME.pem and dir/NAME.key, for a client of this name and a server at this address.
-func (a authority) issue(t *testing.T, name string, ips ...net.IP) (cert, key string) {
-	t.Helper()
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
-		DNSNames: []string{name + ".example"}, IPAddresses: ips, KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	private := newKey(t)
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, private.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalECPrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, key = filepath.Join(a.dir, name+".pem"), filepath.Join(a.dir, name+".key")
-	writePEM(t, cert, "CERTIFICATE", der)
-	writePEM(t, key, "EC PRIVATE KEY", secret)
-	return cert, key
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func writePEM(t *testing.T, path, kind string, der []byte) {
-	t.Helper()
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // A guarded server speaks TLS, asks for certificates of its authority, and has authentication on. The certificate in
-// root.pem, which is the user root's, may do everything.
+// root.crt, which is the user root's, may do everything.
 type guarded struct {
 	*servers.Server
-	authority
+	*certs.Authority
 	operator clientv3.Config
 	root     *clientv3.Client
 }
 
 func guard(t *testing.T) guarded {
 	t.Helper()
-	g := guarded{authority: newAuthority(t, t.TempDir(), "ca")}
-	cert, key := g.issue(t, "server", net.IPv4(127, 0, 0, 1))
-	g.Server = servers.Etcd(t, "-cert", cert, "-key", key, "-ca", g.path("ca.pem"), "-bcrypt-cost", "4")
-	cert, key = g.issue(t, "root")
+	g := guarded{Authority: certs.New(t)}
+	cert, key := issue(t, g.Authority, "server", net.IPv4(127, 0, 0, 1))
+	g.Server = servers.Etcd(t, "-cert", cert, "-key", key, "-ca", g.File, "-bcrypt-cost", "4")
+	cert, key = issue(t, g.Authority, "root")
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	pool := x509.NewCertPool()
-	pool.AddCert(g.cert)
+	pool.AddCert(g.Cert)
 	g.operator = clientv3.Config{
 		Endpoints: []string{"https://" + g.Addr}, TLS: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}},
 	}
 	g.root = rigs.EtcdClient(t, g.operator)
-	must(g.root.UserAddWithOptions(t.Context(), "root", "", &clientv3.UserAddOptions{NoPassword: true}))(t)
-	must(g.root.UserGrantRole(t.Context(), "root", "root"))(t)
-	must(g.root.AuthEnable(t.Context()))(t)
-	g.issue(t, "nobody")
+	done(g.root.UserAddWithOptions(t.Context(), "root", "", &clientv3.UserAddOptions{NoPassword: true}))(t)
+	done(g.root.UserGrantRole(t.Context(), "root", "root"))(t)
+	done(g.root.AuthEnable(t.Context()))(t)
+	issue(t, g.Authority, "nobody")
 	return g
 }
 
-func must[T any](_ T, err error) func(t *testing.T) {
+func done[T any](_ T, err error) func(t *testing.T) {
 	return func(t *testing.T) {
 		t.Helper()
 		if err != nil {
@@ -133,13 +63,22 @@ func must[T any](_ T, err error) func(t *testing.T) {
 	}
 }
 
-func (g guarded) path(name string) string { return filepath.Join(g.dir, name) }
+// issue makes a certificate for both sides, as the server needs too, and its key.
+func issue(t *testing.T, a *certs.Authority, name string, ips ...net.IP) (cert, key string) {
+	t.Helper()
+	return a.Sign(t, name, &x509.Certificate{
+		DNSNames: []string{name + ".example"}, IPAddresses: ips, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	})
+}
+
+func (g guarded) path(name string) string { return filepath.Join(g.Authority.Dir, name) }
 
 // url is a state URL with the certificate of one user, and another one's name and password if user is not nil.
 func (g guarded) url(certificate string, user *url.Userinfo, key string) string {
-	query := url.Values{"key": {key}, "tls_ca": {g.path("ca.pem")}}
+	query := url.Values{"key": {key}, "tls_ca": {g.File}}
 	if certificate != "" {
-		query["tls_cert"], query["tls_key"] = []string{g.path(certificate + ".pem")}, []string{g.path(certificate + ".key")}
+		query["tls_cert"], query["tls_key"] = []string{g.path(certificate + ".crt")}, []string{g.path(certificate + ".key")}
 	}
 	return (&url.URL{Scheme: "etcds", User: user, Host: g.Addr, RawQuery: query.Encode()}).String()
 }
@@ -148,12 +87,12 @@ func (g guarded) url(certificate string, user *url.Userinfo, key string) string 
 func (g guarded) grant(t *testing.T, name, key string) *url.Userinfo {
 	t.Helper()
 	instances := key + "/instances/"
-	must(g.root.RoleAdd(t.Context(), name))(t)
-	must(g.root.RoleGrantPermission(t.Context(), name, key, "", clientv3.PermissionType(clientv3.PermReadWrite)))(t)
-	must(g.root.RoleGrantPermission(t.Context(), name, instances, clientv3.GetPrefixRangeEnd(instances),
+	done(g.root.RoleAdd(t.Context(), name))(t)
+	done(g.root.RoleGrantPermission(t.Context(), name, key, "", clientv3.PermissionType(clientv3.PermReadWrite)))(t)
+	done(g.root.RoleGrantPermission(t.Context(), name, instances, clientv3.GetPrefixRangeEnd(instances),
 		clientv3.PermissionType(clientv3.PermReadWrite)))(t)
-	must(g.root.UserAdd(t.Context(), name, "s3cr3t/?#@%"))(t)
-	must(g.root.UserGrantRole(t.Context(), name, name))(t)
+	done(g.root.UserAdd(t.Context(), name, "s3cr3t/?#@%"))(t)
+	done(g.root.UserGrantRole(t.Context(), name, name))(t)
 	return url.UserPassword(name, "s3cr3t/?#@%")
 }
 
@@ -176,9 +115,9 @@ func TestTheDocumentedRightsAreEnough(t *testing.T) {
 func TestACertificateThatNamesAUserNeedsNoPassword(t *testing.T) {
 	g := guard(t)
 	g.grant(t, "shop", "recess")
-	g.issue(t, "shop")
+	issue(t, g.Authority, "shop")
 	b := open(t, g.url("shop", nil, "recess"))
-	save(t, b, state.None, document(1))
+	must.Save(t, b, state.None, document(1))
 	announce(t, b, "web-1", "", time.Minute)
 	if _, err := state.Read(t.Context(), open(t, g.url("shop", nil, "another"))); err == nil || !strings.Contains(err.Error(), "role grant-permission ROLE read another") {
 		t.Errorf("another application's document: %v", err)
@@ -188,13 +127,13 @@ func TestACertificateThatNamesAUserNeedsNoPassword(t *testing.T) {
 func TestATokenThatTheServerHasForgottenIsReplaced(t *testing.T) {
 	g := guard(t)
 	b := open(t, g.url("nobody", g.grant(t, "shop", "recess"), "recess"))
-	rev := save(t, b, state.None, document(1))
+	rev := must.Save(t, b, state.None, document(1))
 	announce(t, b, "web-1", "", time.Minute)
 	told := following(t, b, rev)
 	g.Kill(t)
 	g.Start(t) // simple tokens are kept in memory
 	announce(t, b, "web-1", "", time.Minute)
-	save(t, b, rev, document(2))
+	must.Save(t, b, rev, document(2))
 	if doc := <-told; string(doc.Data) != string(document(2)) {
 		t.Errorf("the follower sees %q", doc.Data)
 	}
@@ -202,13 +141,13 @@ func TestATokenThatTheServerHasForgottenIsReplaced(t *testing.T) {
 
 func TestWhoMayOnlyReadFollowsAndIsToldThatItCannotWrite(t *testing.T) {
 	g := guard(t)
-	must(g.root.RoleAdd(t.Context(), "reader"))(t)
-	must(g.root.RoleGrantPermission(t.Context(), "reader", "recess", "", clientv3.PermissionType(clientv3.PermRead)))(t)
-	must(g.root.UserAdd(t.Context(), "reader", "secret"))(t)
-	must(g.root.UserGrantRole(t.Context(), "reader", "reader"))(t)
+	done(g.root.RoleAdd(t.Context(), "reader"))(t)
+	done(g.root.RoleGrantPermission(t.Context(), "reader", "recess", "", clientv3.PermissionType(clientv3.PermRead)))(t)
+	done(g.root.UserAdd(t.Context(), "reader", "secret"))(t)
+	done(g.root.UserGrantRole(t.Context(), "reader", "reader"))(t)
 	b := open(t, g.url("nobody", url.UserPassword("reader", "secret"), "recess"))
 	told := following(t, b, state.None)
-	must(g.root.Put(t.Context(), "recess", string(document(1))))(t)
+	done(g.root.Put(t.Context(), "recess", string(document(1))))(t)
 	doc := <-told
 	if string(doc.Data) != string(document(1)) {
 		t.Errorf("the reader sees %q", doc.Data)
@@ -226,8 +165,8 @@ func TestWhoMayOnlyReadFollowsAndIsToldThatItCannotWrite(t *testing.T) {
 func TestWhoIsNotLetInIsToldWhy(t *testing.T) {
 	g := guard(t)
 	shop := g.grant(t, "shop", "recess")
-	foreign := newAuthority(t, t.TempDir(), "foreign")
-	cert, key := foreign.issue(t, "shop")
+	foreign := certs.New(t)
+	cert, key := issue(t, foreign, "shop")
 	good := g.url("nobody", shop, "recess")
 	with := func(name, value string) string {
 		u, err := url.Parse(good)
@@ -245,8 +184,8 @@ func TestWhoIsNotLetInIsToldWhy(t *testing.T) {
 		"no such user":                       {g.url("nobody", url.UserPassword("nobody", "wrong-s3cr3t"), "recess"), "check the user and the password"},
 		"a certificate that names no user":   {g.url("nobody", nil, "recess"), "permission denied"},
 		"no certificate":                     {g.url("", shop, "recess"), "see tls_cert"},
-		"a certificate of a foreign one":     {strings.NewReplacer(url.QueryEscape(g.path("nobody.pem")), url.QueryEscape(cert), url.QueryEscape(g.path("nobody.key")), url.QueryEscape(key)).Replace(good), "see tls_cert"},
-		"a server of a foreign authority":    {with("tls_ca", filepath.Join(foreign.dir, "foreign.pem")), "name the file of the server's certificate authority"},
+		"a certificate of a foreign one":     {strings.NewReplacer(url.QueryEscape(g.path("nobody.crt")), url.QueryEscape(cert), url.QueryEscape(g.path("nobody.key")), url.QueryEscape(key)).Replace(good), "see tls_cert"},
+		"a server of a foreign authority":    {with("tls_ca", foreign.File), "name the file of the server's certificate authority"},
 		"a server of another name":           {with("tls_server_name", "other.example"), "give its name as tls_server_name"},
 		"no TLS to a server that speaks it":  {"etcd://" + g.Addr, "write etcds: for etcd:"},
 		"TLS to a server that speaks none":   {"etcds://" + plain.Addr, "write etcd: for etcds:"},

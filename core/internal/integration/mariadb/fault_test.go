@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/state"
 )
@@ -42,18 +43,6 @@ func each(ctx context.Context, b backend) map[string]error {
 	return errs
 }
 
-// within fails the test if do takes for ever.
-func within(t *testing.T, what string, do func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() { defer close(done); do() }()
-	select {
-	case <-done:
-	case <-time.After(patience):
-		t.Fatalf("%s takes for ever", what)
-	}
-}
-
 // TestAFrozenServerHoldsNobodyUp is fault F5: every call ends by its deadline, over a connection that is there and over
 // one that has to be made, and so does Close. Nothing stays behind.
 func TestAFrozenServerHoldsNobodyUp(t *testing.T) {
@@ -67,10 +56,10 @@ func TestAFrozenServerHoldsNobodyUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read(t, warm)
+	must.Read(t, warm)
 	rig.Server.Freeze(t)
 	for what, b := range map[string]state.Backend{"a connection that is there": warm, "a new connection": cold} {
-		within(t, what, func() {
+		must.End(t, what, func() {
 			for method, err := range each(t.Context(), b.(backend)) {
 				refused(t, method+" over "+what, err, context.DeadlineExceeded)
 			}
@@ -80,7 +69,7 @@ func TestAFrozenServerHoldsNobodyUp(t *testing.T) {
 	defer cancel()
 	_, _, err = cold.Next(short, state.Unseen)
 	refused(t, "Next with an earlier deadline", err, context.DeadlineExceeded)
-	within(t, "Close", func() {
+	must.End(t, "Close", func() {
 		for _, b := range []state.Backend{warm, cold} {
 			if err := b.Close(); err != nil {
 				t.Errorf("Close: %v", err)
@@ -91,7 +80,7 @@ func TestAFrozenServerHoldsNobodyUp(t *testing.T) {
 	if err := goleak.Find(before); err != nil {
 		t.Error(err)
 	}
-	read(t, open(t, rig.URL(rig.Server.Addr)))
+	must.Read(t, open(t, rig.URL(rig.Server.Addr)))
 }
 
 // TestWhatWasAcknowledgedSurvivesAKilledServer is fault F1, and the same backend finds its way back.
@@ -101,12 +90,12 @@ func TestWhatWasAcknowledgedSurvivesAKilledServer(t *testing.T) {
 	rev := state.None
 	for n := range 3 {
 		text := fmt.Sprintf("document %d", n)
-		rev = save(t, b, rev, text)
+		rev = must.Save(t, b, rev, text)
 		rig.Server.Kill(t)
 		_, _, err := b.Next(t.Context(), rev)
 		refused(t, "Next without a server", err, nil)
 		rig.Server.Start(t)
-		if doc := read(t, b); string(doc.Data) != text || doc.Rev != rev {
+		if doc := must.Read(t, b); string(doc.Data) != text || doc.Rev != rev {
 			t.Errorf("after the restart the document is %q, revision %q, want %q, %q", doc.Data, doc.Rev, text, rev)
 		}
 	}
@@ -131,7 +120,7 @@ func TestWhatWasSeenSurvivesAKilledServer(t *testing.T) {
 			some = make(chan struct{})
 		)
 		enough := sync.OnceFunc(func() { close(some) })
-		began := numberOf(read(t, backends[0]))
+		began := numberOf(must.Read(t, backends[0]))
 		for i, b := range backends {
 			all.Go(func() {
 				for {
@@ -155,11 +144,11 @@ func TestWhatWasSeenSurvivesAKilledServer(t *testing.T) {
 				}
 			})
 		}
-		within(t, "seeing some changes", func() { <-some })
+		must.End(t, "seeing some changes", func() { <-some })
 		rig.Server.Kill(t)
-		within(t, "the end of the calls", all.Wait)
+		must.End(t, "the end of the calls", all.Wait)
 		rig.Server.Start(t)
-		if n := numberOf(read(t, backends[0])); n < last.Load() {
+		if n := numberOf(must.Read(t, backends[0])); n < last.Load() {
 			t.Errorf("round %d: number %d was seen, and %d is there", round, last.Load(), n)
 		}
 	}
@@ -169,19 +158,19 @@ func TestWhatWasSeenSurvivesAKilledServer(t *testing.T) {
 func connectionsEnded(t *testing.T, rig rigs.Rig) {
 	b := open(t, rig.URL(rig.Server.Addr))
 	for range 5 {
-		read(t, b)
+		must.Read(t, b)
 		run(t, rig.Server, "KILL HARD USER recess@'%'")
 		for number(t, rig.Server, "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'recess'") > 0 {
 			continue
 		}
-		read(t, b)
+		must.Read(t, b)
 	}
 }
 
 // deadlocked: the server has carried nothing out then. A trigger says so as often as it should.
 func deadlocked(t *testing.T, rig rigs.Rig) {
 	b := open(t, rig.URL(rig.Server.Addr)+"&timeout=3s")
-	rev := save(t, b, state.None, "before")
+	rev := must.Save(t, b, state.None, "before")
 	for _, number := range []int{1213, 3101} {
 		trigger := func(times int) {
 			run(t, rig.Server, "DROP TRIGGER IF EXISTS deadlock", fmt.Sprintf(`CREATE TRIGGER deadlock BEFORE UPDATE ON recess FOR EACH ROW BEGIN
@@ -192,8 +181,8 @@ func deadlocked(t *testing.T, rig rigs.Rig) {
 		}
 		trigger(3)
 		text := fmt.Sprintf("after %d", number)
-		rev = save(t, b, rev, text)
-		if doc := read(t, b); string(doc.Data) != text || doc.Rev != rev {
+		rev = must.Save(t, b, rev, text)
+		if doc := must.Read(t, b); string(doc.Data) != text || doc.Rev != rev {
 			t.Errorf("the document is %q, want %q", doc.Data, text)
 		}
 		trigger(1_000_000)
@@ -207,7 +196,7 @@ func deadlocked(t *testing.T, rig rigs.Rig) {
 // lasts. The server must not make the change once the lock is free, when everybody believes that it failed.
 func givenUp(t *testing.T, rig rigs.Rig) {
 	b := open(t, rig.URL(rig.Server.Addr)+"&timeout=3s")
-	rev := save(t, b, state.None, "before")
+	rev := must.Save(t, b, state.None, "before")
 	for _, hold := range []string{"SELECT * FROM recess FOR UPDATE", "LOCK TABLES recess READ"} {
 		db := root(t, rig.Server)
 		holder, err := db.Conn(t.Context())
@@ -221,7 +210,7 @@ func givenUp(t *testing.T, rig rigs.Rig) {
 		}
 		_, err = b.Save(t.Context(), rev, []byte("late"))
 		refused(t, "Save under "+hold, err, nil, "Error 1205", "show full processlist")
-		within(t, "what the server has still to do", func() {
+		must.End(t, "what the server has still to do", func() {
 			for number(t, rig.Server, "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'recess' AND command <> 'Sleep'") > 0 {
 				continue
 			}
@@ -232,7 +221,7 @@ func givenUp(t *testing.T, rig rigs.Rig) {
 			}
 		}
 		_ = db.Close()
-		if doc := read(t, b); string(doc.Data) != "before" {
+		if doc := must.Read(t, b); string(doc.Data) != "before" {
 			t.Errorf("%s: the document is %q", hold, doc.Data)
 		}
 	}
@@ -247,9 +236,9 @@ func noAutocommit(t *testing.T, rig rigs.Rig) {
 	for n := range 4 {
 		for _, pair := range [][2]backend{{a, b}, {b, a}} {
 			text := fmt.Sprintf("document %d", n)
-			read(t, pair[1])
-			rev = save(t, pair[0], rev, text)
-			if doc := read(t, pair[1]); doc.Rev != rev {
+			must.Read(t, pair[1])
+			rev = must.Save(t, pair[0], rev, text)
+			if doc := must.Read(t, pair[1]); doc.Rev != rev {
 				t.Fatalf("%s is not seen: %q", text, doc.Data)
 			}
 		}
@@ -258,9 +247,9 @@ func noAutocommit(t *testing.T, rig rigs.Rig) {
 
 func readOnlyServer(t *testing.T, rig rigs.Rig) {
 	b := open(t, rig.URL(rig.Server.Addr))
-	rev := save(t, b, state.None, "before")
+	rev := must.Save(t, b, state.None, "before")
 	run(t, rig.Server, "SET GLOBAL read_only = 1")
-	if doc := read(t, b); doc.Rev != rev {
+	if doc := must.Read(t, b); doc.Rev != rev {
 		t.Errorf("the document is %q", doc.Data)
 	}
 	_, err := b.Save(t.Context(), rev, []byte("after"))
@@ -268,7 +257,7 @@ func readOnlyServer(t *testing.T, rig rigs.Rig) {
 	_, err = b.Announce(t.Context(), "web-1", nil, time.Hour)
 	refused(t, "Announce", err, state.ErrReadOnly, "Error 1290")
 	run(t, rig.Server, "SET GLOBAL read_only = 0")
-	save(t, b, rev, "after")
+	must.Save(t, b, rev, "after")
 }
 
 // toldApart: who cannot log in is told why, and nobody is told a user or a password.
@@ -310,7 +299,7 @@ func fullServer(t *testing.T, rig rigs.Rig) {
 	limit(10)
 	defer limit(151)
 	others := database(t, rig.Server, "")
-	within(t, "filling the server", func() {
+	must.End(t, "filling the server", func() {
 		for { // until nobody hangs up any more, who makes room
 			conn, err := others.Conn(t.Context())
 			if err == nil {

@@ -3,7 +3,6 @@ package mariadb_test
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -12,19 +11,16 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
 	"github.com/recess-go/recess/core/state/sqlstate"
 	"github.com/recess-go/recess/core/state/statetest"
 )
-
-// patience is how long something that must happen may take.
-const patience = time.Minute
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -192,42 +188,12 @@ func open(t testing.TB, stateURL string) backend {
 	return b.(backend)
 }
 
-func read(t testing.TB, b state.Backend) state.Doc {
-	t.Helper()
-	doc, err := state.Read(t.Context(), b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return doc
-}
-
-func save(t testing.TB, b state.Backend, old state.Rev, text string) state.Rev {
-	t.Helper()
-	rev, err := b.Save(t.Context(), old, []byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rev
-}
-
 // refused asserts that an error wraps another, nil for none in particular, says some words, and tells no secret.
 func refused(t testing.TB, what string, err, wraps error, says ...string) {
 	t.Helper()
+	must.Refuse(t, what, err, wraps, append(says, "sqlstate: ")...)
 	if err == nil {
-		t.Errorf("%s: no error", what)
 		return
-	}
-	t.Logf("%s: %v", what, err)
-	if wraps != nil && !errors.Is(err, wraps) {
-		t.Errorf("%s: the error does not wrap %q: %v", what, wraps, err)
-	}
-	if wraps == nil && (errors.Is(err, state.ErrReadOnly) || errors.Is(err, state.ErrConflict)) {
-		t.Errorf("%s: the error is of the wrong kind: %v", what, err)
-	}
-	for _, words := range append(says, "sqlstate: ") {
-		if !strings.Contains(err.Error(), words) {
-			t.Errorf("%s: the error does not say %q: %v", what, words, err)
-		}
 	}
 	for _, secret := range []string{rigs.MariaDBPassword, "p@ss", "w%2Fo", "hunter2"} {
 		if strings.Contains(err.Error(), secret) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/state"
 	"github.com/recess-go/recess/core/state/sqlstate"
@@ -52,10 +53,10 @@ func TestOnAServer(t *testing.T) {
 // may take for equal is changed here: the case of a letter, a space at the end.
 func changedByHand(t *testing.T, rig rigs.Rig) {
 	b := open(t, rig.URL(rig.Server.Addr))
-	rev := save(t, b, state.None, `{"version":1,"x":"on"}`)
+	rev := must.Save(t, b, state.None, `{"version":1,"x":"on"}`)
 	for _, text := range []string{`{"version":1,"x":"ON"}`, `{"version":1,"x":"ON"} `, `{"version":1,"x":"ÖN"}`, `{"version":1,"x":"on"}`} {
 		rig.Put(t, []byte(text))
-		doc := read(t, b)
+		doc := must.Read(t, b)
 		if string(doc.Data) != text || doc.Rev == rev && text != `{"version":1,"x":"on"}` {
 			t.Errorf("after %q the document is %q, revision %q after %q", text, doc.Data, doc.Rev, rev)
 		}
@@ -63,14 +64,14 @@ func changedByHand(t *testing.T, rig rigs.Rig) {
 			_, err := b.Save(t.Context(), rev, []byte("lost"))
 			refused(t, "Save over what was there before "+text, err, state.ErrConflict)
 		}
-		if doc := read(t, b); string(doc.Data) != text {
+		if doc := must.Read(t, b); string(doc.Data) != text {
 			t.Errorf("%q was overwritten: %q", text, doc.Data)
 		}
 	}
-	doc := read(t, b)
-	rev = save(t, b, doc.Rev, "seen")
+	doc := must.Read(t, b)
+	rev = must.Save(t, b, doc.Rev, "seen")
 	run(t, rig.Server, "UPDATE recess SET rev = 0")
-	if doc := read(t, b); doc.Rev == rev {
+	if doc := must.Read(t, b); doc.Rev == rev {
 		t.Errorf("another number is the same revision %q", rev)
 	}
 	_, err := b.Save(t.Context(), rev, []byte("lost"))
@@ -86,7 +87,7 @@ func changedInBetween(t *testing.T, rig rigs.Rig) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rev := save(t, b, state.None, "on ")
+		rev := must.Save(t, b, state.None, "on ")
 		meddled := 0
 		meddle = func(statement string) {
 			if strings.HasPrefix(statement, "UPDATE recess SET") {
@@ -104,7 +105,7 @@ func changedInBetween(t *testing.T, rig rigs.Rig) {
 		} else {
 			refused(t, fmt.Sprintf("Save, while %q was written", text), err, state.ErrConflict)
 		}
-		if doc := read(t, b); string(doc.Data) != want || meddled != 1 {
+		if doc := must.Read(t, b); string(doc.Data) != want || meddled != 1 {
 			t.Errorf("after %q the document is %q; %d changes came in between", text, doc.Data, meddled)
 		}
 	}
@@ -121,9 +122,9 @@ func documentIsText(t *testing.T, rig rigs.Rig) {
 			t.Fatal(err)
 		}
 		for _, writer := range []state.Backend{b, byURL} {
-			rev = save(t, writer, rev, text)
+			rev = must.Save(t, writer, rev, text)
 			for _, reader := range []state.Backend{b, byURL} {
-				if doc := read(t, reader); string(doc.Data) != text || doc.Rev != rev {
+				if doc := must.Read(t, reader); string(doc.Data) != text || doc.Rev != rev {
 					t.Errorf("%s: %q was read back as %q, revision %q as %q", charset, text, doc.Data, rev, doc.Rev)
 				}
 			}
@@ -148,7 +149,7 @@ func documentIsText(t *testing.T, rig rigs.Rig) {
 
 func doneByHand(t *testing.T, rig rigs.Rig) {
 	b := open(t, rig.URL(rig.Server.Addr))
-	rev := save(t, b, state.None, `{"version":1}`)
+	rev := must.Save(t, b, state.None, `{"version":1}`)
 	if _, err := b.Announce(t.Context(), "web-1", nil, time.Hour); err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +168,7 @@ func doneByHand(t *testing.T, rig rigs.Rig) {
 		t.Errorf("the operator sees the instance %q, %v: %v", id, inHalfAnHour, err)
 	}
 	run(t, rig.Server, `update recess set document = '{"version":1,"epoch":2}' where name = 'recess'`)
-	if doc := read(t, b); string(doc.Data) != `{"version":1,"epoch":2}` || doc.Rev == rev {
+	if doc := must.Read(t, b); string(doc.Data) != `{"version":1,"epoch":2}` || doc.Rev == rev {
 		t.Errorf("after the change by hand the document is %q", doc.Data)
 	}
 }
@@ -227,7 +228,7 @@ func readersFollow(t *testing.T, rig rigs.Rig) {
 	rig.Put(t, []byte("by hand"))
 	run(t, rig.Server, "CREATE USER reader@'%' IDENTIFIED BY 'hunter2'", "GRANT SELECT ON recess.recess TO reader@'%'")
 	b := open(t, "mysql://reader:hunter2@"+rig.Server.Addr+"/recess")
-	doc := read(t, b)
+	doc := must.Read(t, b)
 	if string(doc.Data) != "by hand" {
 		t.Errorf("the document is %q", doc.Data)
 	}
@@ -239,11 +240,11 @@ func readersFollow(t *testing.T, rig rigs.Rig) {
 // migratedAgain, and needs no right that following does not.
 func migratedAgain(t *testing.T, rig rigs.Rig) {
 	b := open(t, rig.URL(rig.Server.Addr))
-	save(t, b, state.None, "kept")
+	must.Save(t, b, state.None, "kept")
 	if err := b.Migrate(t.Context()); err != nil {
 		t.Errorf("by a user who may not make tables: %v", err)
 	}
-	if doc := read(t, b); string(doc.Data) != "kept" {
+	if doc := must.Read(t, b); string(doc.Data) != "kept" {
 		t.Errorf("the document is %q", doc.Data)
 	}
 	refused(t, "tables that are not there, by a user who may not make them",
@@ -284,7 +285,7 @@ func manyMigrate(t *testing.T, rig rigs.Rig) {
 // oneStatement counts what the server is asked: a look is one, and nothing comes on its own.
 func oneStatement(t *testing.T, rig rigs.Rig) {
 	b := open(t, rig.URL(rig.Server.Addr))
-	rev := save(t, b, state.None, "there")
+	rev := must.Save(t, b, state.None, "there")
 	db := root(t, rig.Server)
 	questions := func() (n int) {
 		var name string

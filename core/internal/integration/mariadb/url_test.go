@@ -20,6 +20,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
@@ -63,8 +64,8 @@ func quote(text string) string {
 
 func unixSocket(t *testing.T, rig rigs.Rig) {
 	b := open(t, "mysql://admin@/recess?socket="+url.QueryEscape(filepath.Join(rig.Server.Dir, "socket")))
-	save(t, b, state.None, "over the socket")
-	doc := read(t, open(t, rig.URL(rig.Server.Addr)))
+	must.Save(t, b, state.None, "over the socket")
+	doc := must.Read(t, open(t, rig.URL(rig.Server.Addr)))
 	if string(doc.Data) != "over the socket" {
 		t.Errorf("the document is %q", doc.Data)
 	}
@@ -76,7 +77,7 @@ func galeraSetting(t *testing.T, rig rigs.Rig) {
 	defer run(t, rig.Server, "SET GLOBAL general_log = 0", "TRUNCATE mysql.general_log")
 	for _, wait := range []string{"", "&wsrep_sync_wait=1"} {
 		before := number(t, rig.Server, "SELECT COUNT(*) FROM mysql.general_log WHERE argument LIKE 'SET %wsrep_sync_wait = 1%'")
-		read(t, open(t, rig.URL(rig.Server.Addr)+wait))
+		must.Read(t, open(t, rig.URL(rig.Server.Addr)+wait))
 		set := number(t, rig.Server, "SELECT COUNT(*) FROM mysql.general_log WHERE argument LIKE 'SET %wsrep_sync_wait = 1%'") - before
 		if want := len(wait) / len("&wsrep_sync_wait=1"); set != want {
 			t.Errorf("%q: it was set %d times, want %d", wait, set, want)

@@ -1,15 +1,8 @@
 package nats_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -21,6 +14,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
+	"github.com/recess-go/recess/core/internal/integration/certs"
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
@@ -91,9 +86,9 @@ func TestTheDocumentedPermissionsSuffice(t *testing.T) {
 		user("private", all(toFollow, toChange), []string{"_INBOX_private.>"}),
 	}
 	reading := func(b state.Backend) error { _, err := state.Read(t.Context(), b); return err }
-	watching := func(b state.Backend) error { _, _, err := b.Next(t.Context(), read(t, b).Rev); return err }
+	watching := func(b state.Backend) error { _, _, err := b.Next(t.Context(), must.Read(t, b).Rev); return err }
 	saving := func(b state.Backend) error {
-		_, err := b.Save(t.Context(), read(t, b).Rev, []byte("x"))
+		_, err := b.Save(t.Context(), must.Read(t, b).Rev, []byte("x"))
 		return err
 	}
 	announcing := func(b state.Backend) error {
@@ -144,8 +139,8 @@ func TestTheDocumentedPermissionsSuffice(t *testing.T) {
 	for n, l := range lacks[:2] {
 		check(n, l)
 	}
-	must(t, migrating(as(t, "migrator", "")))
-	must(t, saving(as(t, "operator", "")))
+	must.Do(t, migrating(as(t, "migrator", "")))
+	must.Do(t, saving(as(t, "operator", "")))
 
 	t.Run("to follow", func(t *testing.T) {
 		f := follow(t, as(t, "follower", ""))
@@ -163,12 +158,12 @@ func TestTheDocumentedPermissionsSuffice(t *testing.T) {
 	})
 	t.Run("to announce", func(t *testing.T) {
 		b := as(t, "instance", "")
-		must(t, reading(b))
+		must.Do(t, reading(b))
 		at, err := b.(state.Presence).Announce(t.Context(), "web-1", []byte("x"), time.Hour)
 		if err != nil || at.IsZero() {
 			t.Errorf("Announce: %v, at %v", err, at)
 		}
-		must(t, b.(state.Presence).Withdraw(t.Context(), "web-2"))
+		must.Do(t, b.(state.Presence).Withdraw(t.Context(), "web-2"))
 		at, err = as(t, "timeless", "").(state.Presence).Announce(t.Context(), "web-1", []byte("x"), time.Hour)
 		if err != nil || !at.IsZero() {
 			t.Errorf("Announce without the permission that tells the time: %v, at %v", err, at)
@@ -181,7 +176,7 @@ func TestTheDocumentedPermissionsSuffice(t *testing.T) {
 		}
 	})
 	t.Run("to hear answers elsewhere", func(t *testing.T) {
-		must(t, saving(as(t, "private", "?inbox=_INBOX_private")))
+		must.Do(t, saving(as(t, "private", "?inbox=_INBOX_private")))
 		for name, b := range map[string]state.Backend{"nowhere": as(t, "deaf", ""), "not here": as(t, "private", "")} {
 			if err := reading(b); err == nil || !strings.Contains(err.Error(), "inbox=PREFIX") {
 				t.Errorf("an answer that may be heard %s: %v", name, err)
@@ -214,7 +209,7 @@ func TestWhatIsWrongWithTheServerIsSaid(t *testing.T) {
 			b := open(t, "nats://"+server.Addr+c.query)
 			_, err := state.Read(t.Context(), b)
 			if c.name == "no room" {
-				must(t, b.Migrate(t.Context()))
+				must.Do(t, b.Migrate(t.Context()))
 				err = nil
 				for n, rev := 0, state.None; n < 100 && err == nil; n++ {
 					rev, err = b.Save(t.Context(), rev, make([]byte, 2000))
@@ -231,26 +226,26 @@ func TestADocumentThatTheServerDoesNotTakeIsSaidToBeTooLarge(t *testing.T) {
 	t.Parallel()
 	server := servers.NATS(t, servers.NATSConfig{Lines: []string{"max_payload: 10000"}, SetUp: rigs.NATSBuckets})
 	b := open(t, "nats://"+server.Addr)
-	rev := save(t, b, state.None, "first")
+	rev := must.Save(t, b, state.None, "first")
 	if _, err := b.Save(t.Context(), rev, make([]byte, 20000)); err == nil || !strings.Contains(err.Error(), "max_payload, which is 10000") {
 		t.Errorf("Save: %v", err)
 	}
 	stream, err := rigs.NATSClient(t, server.Addr).Stream(t.Context(), "KV_recess")
-	must(t, err)
+	must.Do(t, err)
 	config := stream.CachedInfo().Config
 	config.MaxMsgSize = 1000
 	_, err = rigs.NATSClient(t, server.Addr).UpdateStream(t.Context(), config)
-	must(t, err)
+	must.Do(t, err)
 	if _, err := b.Save(t.Context(), rev, make([]byte, 2000)); err == nil || !strings.Contains(err.Error(), "raise its maximum value size") {
 		t.Errorf("Save: %v", err)
 	}
 	config.Sealed = true
 	_, err = rigs.NATSClient(t, server.Addr).UpdateStream(t.Context(), config)
-	must(t, err)
+	must.Do(t, err)
 	if _, err := b.Save(t.Context(), rev, []byte("second")); !errors.Is(err, state.ErrReadOnly) {
 		t.Errorf("Save to a sealed stream: %v", err)
 	}
-	if now := read(t, b); now.Rev != rev {
+	if now := must.Read(t, b); now.Rev != rev {
 		t.Errorf("the document is revision %q", now.Rev)
 	}
 }
@@ -264,11 +259,11 @@ func TestTheLargestFitsThroughAServerThatTakesLittleMore(t *testing.T) {
 	b := open(t, "nats://"+server.Addr)
 	report, document := strings.Repeat("r", state.MaxReport), strings.Repeat("d", state.MaxSize)
 	announce(t, b, "web-1", report, time.Hour)
-	if got := there(t, b); got != "web-1="+report {
+	if got := must.List(t, b); got != "web-1="+report {
 		t.Errorf("of %d bytes that were announced, %d are there", len(report), len(got))
 	}
-	save(t, b, state.None, document)
-	if got := string(read(t, b).Data); got != document {
+	must.Save(t, b, state.None, document)
+	if got := string(must.Read(t, b).Data); got != document {
 		t.Errorf("of %d bytes that were saved, %d are there", len(document), len(got))
 	}
 }
@@ -283,7 +278,7 @@ func TestADomainIsReached(t *testing.T) {
 	replace(t, b, "second")
 	f.sees(t, "second")
 	_, err := b.Announce(t.Context(), "web-1", []byte("x"), time.Hour)
-	must(t, err)
+	must.Do(t, err)
 	instances, err := b.Instances(t.Context())
 	if err != nil || len(instances) != 1 {
 		t.Errorf("Instances: %v, %v", instances, err)
@@ -293,13 +288,13 @@ func TestADomainIsReached(t *testing.T) {
 func TestEveryWayToLogInIsTaken(t *testing.T) {
 	t.Parallel()
 	userKey, err := nkeys.CreateUser()
-	must(t, err)
+	must.Do(t, err)
 	public, err := userKey.PublicKey()
-	must(t, err)
+	must.Do(t, err)
 	seed, err := userKey.Seed()
-	must(t, err)
+	must.Do(t, err)
 	seedFile := filepath.Join(t.TempDir(), "user.nk")
-	must(t, os.WriteFile(seedFile, seed, 0o600))
+	must.Do(t, os.WriteFile(seedFile, seed, 0o600))
 	operator, creds := operatorMode(t)
 	for _, c := range []struct {
 		name, lines, login, query string
@@ -313,8 +308,8 @@ func TestEveryWayToLogInIsTaken(t *testing.T) {
 			server := servers.NATS(t, servers.NATSConfig{Lines: []string{c.lines}})
 			stateURL := "nats://" + c.login + server.Addr + c.query
 			b := open(t, stateURL)
-			must(t, b.Migrate(t.Context()))
-			save(t, b, state.None, "first")
+			must.Do(t, b.Migrate(t.Context()))
+			must.Save(t, b, state.None, "first")
 			began := time.Now()
 			for _, login := range []string{"", "shop:wrong-secret@", "wrong-secret@"} {
 				_, err := state.Read(t.Context(), open(t, "nats://"+login+server.Addr+"?timeout=1m"))
@@ -333,33 +328,33 @@ func TestEveryWayToLogInIsTaken(t *testing.T) {
 func operatorMode(t *testing.T) (lines, creds string) {
 	t.Helper()
 	operatorKey, err := nkeys.CreateOperator()
-	must(t, err)
+	must.Do(t, err)
 	accountKey, err := nkeys.CreateAccount()
-	must(t, err)
+	must.Do(t, err)
 	userKey, err := nkeys.CreateUser()
-	must(t, err)
+	must.Do(t, err)
 	operatorID, _ := operatorKey.PublicKey()
 	accountID, _ := accountKey.PublicKey()
 	userID, _ := userKey.PublicKey()
 	operatorJWT, err := jwt.NewOperatorClaims(operatorID).Encode(operatorKey)
-	must(t, err)
+	must.Do(t, err)
 	systemKey, err := nkeys.CreateAccount()
-	must(t, err)
+	must.Do(t, err)
 	systemID, _ := systemKey.PublicKey()
 	systemJWT, err := jwt.NewAccountClaims(systemID).Encode(operatorKey)
-	must(t, err)
+	must.Do(t, err)
 	account := jwt.NewAccountClaims(accountID)
 	account.Limits.JetStreamLimits = jwt.JetStreamLimits{MemoryStorage: -1, DiskStorage: -1, Streams: -1, Consumer: -1}
 	accountJWT, err := account.Encode(operatorKey)
-	must(t, err)
+	must.Do(t, err)
 	userJWT, err := jwt.NewUserClaims(userID).Encode(accountKey)
-	must(t, err)
+	must.Do(t, err)
 	seed, err := userKey.Seed()
-	must(t, err)
+	must.Do(t, err)
 	file, err := jwt.FormatUserConfig(userJWT, seed)
-	must(t, err)
+	must.Do(t, err)
 	creds = filepath.Join(t.TempDir(), "user.creds")
-	must(t, os.WriteFile(creds, file, 0o600))
+	must.Do(t, os.WriteFile(creds, file, 0o600))
 	return fmt.Sprintf("operator: %s\nresolver: MEMORY\nsystem_account: %s\nresolver_preload: { %s: %s, %s: %s }\n",
 		operatorJWT, systemID, systemID, systemJWT, accountID, accountJWT), creds
 }
@@ -369,7 +364,7 @@ func TestALoginThatIsRefusedIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "users.conf")
 	write := func(password string) {
-		must(t, os.WriteFile(file, []byte(users("{user: shop, password: "+password+"}")), 0o600))
+		must.Do(t, os.WriteFile(file, []byte(users("{user: shop, password: "+password+"}")), 0o600))
 	}
 	write("old")
 	// The server looks for it from the directory of its own configuration, which lies beside this one.
@@ -381,17 +376,17 @@ func TestALoginThatIsRefusedIsTriedAgain(t *testing.T) {
 	server.Kill(t)
 	write("new")
 	server.Start(t)
-	eventually(t, "the new password is taken", func() bool { return b.Migrate(t.Context()) == nil })
-	save(t, b, state.None, "first")
+	must.Become(t, "the new password is taken", func() bool { return b.Migrate(t.Context()) == nil })
+	must.Save(t, b, state.None, "first")
 }
 
 func TestABackendOverTLSFollowsAndChanges(t *testing.T) {
 	t.Parallel()
-	a := newAuthority(t)
-	own, ownKey := a.sign(t, "client", &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	a := certs.New(t)
+	own, ownKey := a.Client(t, "client")
 	server := tlsServer(t, a, "verify: true")
-	b := open(t, fmt.Sprintf("nats+tls://%s?tls_ca=%s&tls_cert=%s&tls_key=%s", server.Addr, a.file, own, ownKey))
-	must(t, b.Migrate(t.Context()))
+	b := open(t, fmt.Sprintf("nats+tls://%s?tls_ca=%s&tls_cert=%s&tls_key=%s", server.Addr, a.File, own, ownKey))
+	must.Do(t, b.Migrate(t.Context()))
 	f := follow(t, b)
 	for n := range 3 {
 		text := strings.Repeat(fmt.Sprint(n), state.MaxSize)
@@ -405,34 +400,32 @@ func TestABackendOverTLSFollowsAndChanges(t *testing.T) {
 	f.sees(t, "after a restart")
 }
 
-func tlsServer(t *testing.T, a *authority, lines ...string) *servers.Server {
+func tlsServer(t *testing.T, a *certs.Authority, lines ...string) *servers.Server {
 	t.Helper()
-	cert, key := a.sign(t, "server", &x509.Certificate{
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	})
+	cert, key := a.Server(t)
 	return servers.NATS(t, servers.NATSConfig{Lines: []string{
-		fmt.Sprintf("tls { cert_file: %q, key_file: %q, ca_file: %q\n%s }", cert, key, a.file, strings.Join(lines, "\n")),
+		fmt.Sprintf("tls { cert_file: %q, key_file: %q, ca_file: %q\n%s }", cert, key, a.File, strings.Join(lines, "\n")),
 	}})
 }
 
 func TestWhatIsWrongWithTLSIsSaid(t *testing.T) {
 	t.Parallel()
-	a, stranger := newAuthority(t), newAuthority(t)
-	strange, strangeKey := stranger.sign(t, "client", &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	a, stranger := certs.New(t), certs.New(t)
+	strange, strangeKey := stranger.Client(t, "client")
 	demanding, plain, secure := tlsServer(t, a, "verify: true"), servers.NATS(t, servers.NATSConfig{}), tlsServer(t, a)
 	first := tlsServer(t, a, "handshake_first: auto")
 	_, port, err := net.SplitHostPort(secure.Addr)
-	must(t, err)
+	must.Do(t, err)
 	for _, c := range []struct{ name, url, want string }{
 		{"an authority nobody told of", "nats+tls://" + secure.Addr, "tls_ca"},
 		{"an authority nobody told of, though TLS was not asked for", "nats://" + secure.Addr, "tls_ca"},
-		{"another authority", "nats+tls://" + secure.Addr + "?tls_ca=" + stranger.file, "tls_ca"},
-		{"another name", "nats+tls://localhost:" + port + "?tls_ca=" + a.file, "tls_ca"},
-		{"no certificate of one's own", "nats+tls://" + demanding.Addr + "?tls_ca=" + a.file, "tls_cert"},
-		{"a certificate of a stranger", "nats+tls://" + demanding.Addr + "?tls_ca=" + a.file + "&tls_cert=" + strange + "&tls_key=" + strangeKey, "tls_cert"},
+		{"another authority", "nats+tls://" + secure.Addr + "?tls_ca=" + stranger.File, "tls_ca"},
+		{"another name", "nats+tls://localhost:" + port + "?tls_ca=" + a.File, "tls_ca"},
+		{"no certificate of one's own", "nats+tls://" + demanding.Addr + "?tls_ca=" + a.File, "tls_cert"},
+		{"a certificate of a stranger", "nats+tls://" + demanding.Addr + "?tls_ca=" + a.File + "&tls_cert=" + strange + "&tls_key=" + strangeKey, "tls_cert"},
 		{"no TLS", "nats+tls://" + plain.Addr, "offers no TLS"},
-		{"the right authority", "nats+tls://" + secure.Addr + "?tls_ca=" + a.file, ""},
-		{"the handshake first", "nats+tls://" + first.Addr + "?tls_first=true&tls_ca=" + a.file, ""},
+		{"the right authority", "nats+tls://" + secure.Addr + "?tls_ca=" + a.File, ""},
+		{"the handshake first", "nats+tls://" + first.Addr + "?tls_first=true&tls_ca=" + a.File, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			began := time.Now()
@@ -453,57 +446,15 @@ func TestWhatIsWrongWithTLSIsSaid(t *testing.T) {
 // TestARenewedCertificateIsUsedByTheNextConnection: certificates are replaced while services run.
 func TestARenewedCertificateIsUsedByTheNextConnection(t *testing.T) {
 	t.Parallel()
-	a, stranger := newAuthority(t), newAuthority(t)
-	forClients := func() *x509.Certificate {
-		return &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
-	}
+	a, stranger := certs.New(t), certs.New(t)
 	server := tlsServer(t, a, "verify: true")
-	own, ownKey := stranger.sign(t, "client", forClients())
-	b := open(t, fmt.Sprintf("nats+tls://%s?tls_ca=%s&tls_cert=%s&tls_key=%s", server.Addr, a.file, own, ownKey))
+	own, ownKey := stranger.Client(t, "client")
+	b := open(t, fmt.Sprintf("nats+tls://%s?tls_ca=%s&tls_cert=%s&tls_key=%s", server.Addr, a.File, own, ownKey))
 	if err := b.Migrate(t.Context()); err == nil {
 		t.Fatal("the stranger's certificate was accepted")
 	}
-	renewed, renewedKey := a.sign(t, "client", forClients())
-	must(t, os.Rename(renewedKey, ownKey))
-	must(t, os.Rename(renewed, own))
-	eventually(t, "the renewed certificate is shown", func() bool { return b.Migrate(t.Context()) == nil })
-}
-
-// An authority makes certificates, as files in PEM.
-type authority struct {
-	dir, file string
-	cert      *x509.Certificate
-	key       *ecdsa.PrivateKey
-}
-
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	a := &authority{dir: t.TempDir()}
-	a.file, _ = a.sign(t, "ca", &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
-	return a
-}
-
-// sign makes a certificate and its key.
-func (a *authority) sign(t *testing.T, name string, template *x509.Certificate) (cert, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
-	template.SerialNumber = big.NewInt(time.Now().UnixNano())
-	template.Subject = pkix.Name{CommonName: name}
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	if a.cert == nil {
-		a.cert, a.key = template, private
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &private.PublicKey, a.key)
-	must(t, err)
-	if a.cert == template {
-		a.cert, err = x509.ParseCertificate(der)
-		must(t, err)
-	}
-	secret, err := x509.MarshalECPrivateKey(private)
-	must(t, err)
-	cert, key = filepath.Join(a.dir, name+".crt"), filepath.Join(a.dir, name+".key")
-	must(t, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
-	must(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: secret}), 0o600))
-	return cert, key
+	renewed, renewedKey := a.Client(t, "client")
+	must.Do(t, os.Rename(renewedKey, ownKey))
+	must.Do(t, os.Rename(renewed, own))
+	must.Become(t, "the renewed certificate is shown", func() bool { return b.Migrate(t.Context()) == nil })
 }

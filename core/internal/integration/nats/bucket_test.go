@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
@@ -19,7 +20,7 @@ import (
 // migrate does what "recess migrate" does.
 func migrate(t testing.TB, stateURL string) {
 	t.Helper()
-	must(t, open(t, stateURL).Migrate(t.Context()))
+	must.Do(t, open(t, stateURL).Migrate(t.Context()))
 }
 
 func TestABucketThatNeverWasIsAnErrorThatSaysWhatToDo(t *testing.T) {
@@ -48,8 +49,8 @@ func TestABucketThatNeverWasIsAnErrorThatSaysWhatToDo(t *testing.T) {
 	if js := rigs.NATSClient(t, server.Addr); consumers(t, js, "shop") != -1 {
 		t.Error("the bucket was made although nobody asked for it")
 	}
-	must(t, b.Migrate(t.Context()))
-	save(t, b, state.None, "first")
+	must.Do(t, b.Migrate(t.Context()))
+	must.Save(t, b, state.None, "first")
 }
 
 func TestABucketThatIsRemovedLooksLikeAMissingDocumentAndIsFollowedWhenItIsMadeAnew(t *testing.T) {
@@ -57,27 +58,27 @@ func TestABucketThatIsRemovedLooksLikeAMissingDocumentAndIsFollowedWhenItIsMadeA
 	server := servers.NATS(t, servers.NATSConfig{SetUp: rigs.NATSBuckets})
 	js := rigs.NATSClient(t, server.Addr)
 	b := open(t, "nats://"+server.Addr)
-	old := save(t, b, state.None, "first")
+	old := must.Save(t, b, state.None, "first")
 	f := follow(t, b)
 	f.sees(t, "first")
 	isWatched(t, js, "recess")
 
-	must(t, js.DeleteKeyValue(t.Context(), "recess"))
+	must.Do(t, js.DeleteKeyValue(t.Context(), "recess"))
 	f.sees(t, "") // the watch ended with the bucket, without a word
 	if _, err := b.Save(t.Context(), state.None, []byte("x")); err == nil || !strings.Contains(err.Error(), "recess migrate") {
 		t.Errorf("Save without a bucket: %v", err)
 	}
-	must(t, b.Migrate(t.Context()))
+	must.Do(t, b.Migrate(t.Context()))
 	if _, err := b.Save(t.Context(), old, []byte("x")); !errors.Is(err, state.ErrConflict) {
 		t.Errorf("Save over a revision of the old bucket: %v", err)
 	}
-	rev := save(t, b, state.None, "second")
+	rev := must.Save(t, b, state.None, "second")
 	if !driver.NewerNumber(rev, old) {
 		t.Errorf("the new bucket counts %q after %q", rev, old)
 	}
 	f.sees(t, "second")
 	isWatched(t, js, "recess")
-	save(t, b, rev, "third")
+	must.Save(t, b, rev, "third")
 	f.sees(t, "third")
 }
 
@@ -87,17 +88,17 @@ func TestABucketMadeAnewAtOnceIsFollowed(t *testing.T) {
 	server := servers.NATS(t, servers.NATSConfig{SetUp: rigs.NATSBuckets})
 	js := rigs.NATSClient(t, server.Addr)
 	b := open(t, "nats://"+server.Addr+"?probe=200ms")
-	save(t, b, state.None, "first")
+	must.Save(t, b, state.None, "first")
 	f := follow(t, b)
 	f.sees(t, "first")
 	isWatched(t, js, "recess")
 	for n := range 3 {
-		must(t, js.DeleteKeyValue(t.Context(), "recess"))
+		must.Do(t, js.DeleteKeyValue(t.Context(), "recess"))
 		bucket, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "recess"})
-		must(t, err)
+		must.Do(t, err)
 		text := fmt.Sprintf("bucket %d", n)
 		_, err = bucket.Put(t.Context(), "recess", []byte(text))
-		must(t, err)
+		must.Do(t, err)
 		f.sees(t, text)
 		isWatched(t, js, "recess")
 	}
@@ -112,13 +113,13 @@ func TestNoDocumentOfAnotherBucketIsReplaced(t *testing.T) {
 	make := func(text string) {
 		t.Helper()
 		bucket, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "recess"})
-		must(t, err)
+		must.Do(t, err)
 		_, err = bucket.Put(t.Context(), "recess", []byte(text))
-		must(t, err)
+		must.Do(t, err)
 	}
 	make("first")
-	old := read(t, b)
-	must(t, js.DeleteKeyValue(t.Context(), "recess"))
+	old := must.Read(t, b)
+	must.Do(t, js.DeleteKeyValue(t.Context(), "recess"))
 	make("second")
 	if n, _ := driver.Number(old.Rev); n != 1 {
 		t.Fatalf("the first document is revision %q", old.Rev)
@@ -126,7 +127,7 @@ func TestNoDocumentOfAnotherBucketIsReplaced(t *testing.T) {
 	if _, err := b.Save(t.Context(), old.Rev, []byte("third")); !errors.Is(err, state.ErrConflict) {
 		t.Errorf("Save over the other bucket's revision: %v", err)
 	}
-	now := read(t, b)
+	now := must.Read(t, b)
 	if string(now.Data) != "second" || now.Rev == old.Rev {
 		t.Errorf("the document is %q, revision %q", now.Data, now.Rev)
 	}
@@ -141,7 +142,7 @@ func TestAMemoryBucketThatARestartLosesIsReportedAndRecovers(t *testing.T) {
 	stateURL := "nats://" + server.Addr + "?storage=memory"
 	migrate(t, stateURL)
 	b := open(t, stateURL)
-	old := save(t, b, state.None, "first")
+	old := must.Save(t, b, state.None, "first")
 	f := follow(t, b)
 	f.sees(t, "first")
 	server.Kill(t)
@@ -151,10 +152,10 @@ func TestAMemoryBucketThatARestartLosesIsReportedAndRecovers(t *testing.T) {
 	if _, err := b.Save(t.Context(), old, []byte("x")); !errors.Is(err, state.ErrConflict) {
 		t.Errorf("Save over a revision from before the restart: %v", err)
 	}
-	rev := save(t, b, state.None, "second")
+	rev := must.Save(t, b, state.None, "second")
 	f.sees(t, "second")
 	isWatched(t, rigs.NATSClient(t, server.Addr), "recess")
-	save(t, b, rev, "third")
+	must.Save(t, b, rev, "third")
 	f.sees(t, "third")
 }
 
@@ -163,7 +164,7 @@ func TestADocumentThatTheOperatorRemovesIsGoneAndCanBeMadeAnew(t *testing.T) {
 	server := servers.NATS(t, servers.NATSConfig{SetUp: rigs.NATSBuckets})
 	js := rigs.NATSClient(t, server.Addr)
 	bucket, err := js.KeyValue(t.Context(), "recess")
-	must(t, err)
+	must.Do(t, err)
 	b := open(t, "nats://"+server.Addr)
 	f := follow(t, b)
 	seen := make(map[state.Rev]bool)
@@ -180,15 +181,15 @@ func TestADocumentThatTheOperatorRemovesIsGoneAndCanBeMadeAnew(t *testing.T) {
 			return bucket.PurgeDeletes(t.Context(), jetstream.DeleteMarkersOlderThan(-1))
 		}},
 	} {
-		rev := save(t, b, state.None, "the same text")
+		rev := must.Save(t, b, state.None, "the same text")
 		if seen[rev] {
 			t.Errorf("%s: revision %q comes again", c.name, rev)
 		}
 		seen[rev] = true
 		f.sees(t, "the same text")
-		must(t, c.remove())
+		must.Do(t, c.remove())
 		f.sees(t, "")
-		if doc := read(t, b); doc.Rev != state.None || doc.Data != nil {
+		if doc := must.Read(t, b); doc.Rev != state.None || doc.Data != nil {
 			t.Errorf("%s: the document is %q, revision %q", c.name, doc.Data, doc.Rev)
 		}
 		if _, err := b.Save(t.Context(), rev, []byte("x")); !errors.Is(err, state.ErrConflict) {
@@ -201,28 +202,28 @@ func TestTheOperatorsOwnToolsShowAndChangeTheDocument(t *testing.T) {
 	t.Parallel()
 	server := servers.NATS(t, servers.NATSConfig{SetUp: rigs.NATSBuckets})
 	bucket, err := rigs.NATSClient(t, server.Addr).KeyValue(t.Context(), "recess")
-	must(t, err)
+	must.Do(t, err)
 	b := open(t, "nats://"+server.Addr)
 	f := follow(t, b)
 	for n := 1; n <= 12; n++ {
 		replace(t, b, fmt.Sprintf("document %d", n))
 	}
 	shown, err := bucket.Get(t.Context(), "recess")
-	must(t, err)
+	must.Do(t, err)
 	if string(shown.Value()) != "document 12" {
 		t.Errorf("the tool shows %q", shown.Value())
 	}
 	kept, err := bucket.History(t.Context(), "recess")
-	must(t, err)
+	must.Do(t, err)
 	if len(kept) != 10 || string(kept[0].Value()) != "document 3" {
 		t.Errorf("%d documents are kept, from %q on; want 10", len(kept), kept[0].Value())
 	}
 	for _, text := range []string{"by hand", ""} {
 		_, err = bucket.Put(t.Context(), "recess", []byte(text))
-		must(t, err)
-		eventually(t, "the document is "+text, func() bool { return string(read(t, b).Data) == text })
+		must.Do(t, err)
+		must.Become(t, "the document is "+text, func() bool { return string(must.Read(t, b).Data) == text })
 	}
-	if doc := read(t, b); doc.Rev == state.None || doc.Data == nil {
+	if doc := must.Read(t, b); doc.Rev == state.None || doc.Data == nil {
 		t.Errorf("an empty document is %v, revision %q", doc.Data, doc.Rev)
 	}
 	replace(t, b, "again")
@@ -253,7 +254,7 @@ func TestABucketThatCannotKeepTheStateIsRefusedWithTheReason(t *testing.T) {
 		}), "forgets its oldest keys"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			must(t, c.make())
+			must.Do(t, c.make())
 			b := open(t, "nats://"+server.Addr+"?bucket="+c.bucket)
 			_, readErr := state.Read(t.Context(), b)
 			_, saveErr := b.Save(t.Context(), state.None, []byte("x"))
@@ -282,16 +283,16 @@ func TestMigrateMakesWhatIsMissingAndLeavesTheRest(t *testing.T) {
 	}
 	all.Wait()
 	b := open(t, stateURL)
-	rev := save(t, b, state.None, "first")
-	must(t, b.Migrate(t.Context()))
-	if now := read(t, b); now.Rev != rev {
+	rev := must.Save(t, b, state.None, "first")
+	must.Do(t, b.Migrate(t.Context()))
+	if now := must.Read(t, b); now.Rev != rev {
 		t.Errorf("Migrate changed revision %q to %q", rev, now.Rev)
 	}
 	for bucket, history := range map[string]int64{"recess": 10, "recess-instances": 1} {
 		found, err := js.KeyValue(t.Context(), bucket)
-		must(t, err)
+		must.Do(t, err)
 		status, err := found.Status(t.Context())
-		must(t, err)
+		must.Do(t, err)
 		if status.History() != history || status.TTL() != 0 || status.Config().Storage != jetstream.FileStorage {
 			t.Errorf("the bucket %s: %+v", bucket, status.Config())
 		}
@@ -299,16 +300,16 @@ func TestMigrateMakesWhatIsMissingAndLeavesTheRest(t *testing.T) {
 
 	// A bucket of the operator's own is fine as well, and stays as it is.
 	_, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "own", History: 3, Storage: jetstream.MemoryStorage})
-	must(t, err)
+	must.Do(t, err)
 	migrate(t, "nats://"+server.Addr+"?bucket=own")
 	own, err := js.KeyValue(t.Context(), "own")
-	must(t, err)
+	must.Do(t, err)
 	status, err := own.Status(t.Context())
-	must(t, err)
+	must.Do(t, err)
 	if status.History() != 3 || status.Config().Storage != jetstream.MemoryStorage {
 		t.Errorf("Migrate changed a bucket: %+v", status.Config())
 	}
-	save(t, open(t, "nats://"+server.Addr+"?bucket=own"), state.None, "first")
+	must.Save(t, open(t, "nats://"+server.Addr+"?bucket=own"), state.None, "first")
 
 	if err := open(t, "nats://"+server.Addr+"?bucket=three&replicas=3").Migrate(t.Context()); err == nil || !strings.Contains(err.Error(), "ask for fewer") {
 		t.Errorf("three replicas on one server: %v", err)

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
@@ -40,7 +41,7 @@ func TestABackendInAClusterConforms(t *testing.T) {
 			key := state.NewID()
 			return statetest.Store{Open: func(t *testing.T) state.Backend {
 				b, err := state.Open(context.Background(), "nats://"+hosts+"?key="+key)
-				must(t, err)
+				must.Do(t, err)
 				return b
 			}}
 		},
@@ -52,7 +53,7 @@ func TestOneChainOfRevisionsSurvivesTheLossOfAnyServer(t *testing.T) {
 	t.Parallel()
 	members, hosts := cluster(t)
 	b := open(t, "nats://"+hosts)
-	save(t, b, state.None, "0")
+	must.Save(t, b, state.None, "0")
 	f := follow(t, open(t, "nats://"+hosts))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -85,12 +86,12 @@ func TestOneChainOfRevisionsSurvivesTheLossOfAnyServer(t *testing.T) {
 	saved := func() int { mu.Lock(); defer mu.Unlock(); return len(won) }
 	for n, member := range members {
 		before := saved()
-		eventually(t, "documents are saved by three servers", func() bool { return saved() > before+5 })
+		must.Become(t, "documents are saved by three servers", func() bool { return saved() > before+5 })
 		member.Kill(t)
 		before = saved()
-		eventually(t, fmt.Sprintf("documents are saved without server %d", n), func() bool { return saved() > before+5 })
+		must.Become(t, fmt.Sprintf("documents are saved without server %d", n), func() bool { return saved() > before+5 })
 		member.Start(t)
-		eventually(t, "all replicas are there again", func() bool { return whole(t, hosts) })
+		must.Become(t, "all replicas are there again", func() bool { return whole(t, hosts) })
 	}
 	cancel()
 	writers.Wait()
@@ -99,8 +100,8 @@ func TestOneChainOfRevisionsSurvivesTheLossOfAnyServer(t *testing.T) {
 			t.Errorf("document %.10s was saved %d times", document, times)
 		}
 	}
-	eventually(t, "the follower sees the last document", func() bool { // what was sent before the end may come after it
-		last := read(t, b)
+	must.Become(t, "the follower sees the last document", func() bool { // what was sent before the end may come after it
+		last := must.Read(t, b)
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		return f.doc.Rev == last.Rev
@@ -116,7 +117,7 @@ func whole(t *testing.T, hosts string) bool {
 	}
 	defer conn.Close()
 	js, err := jetstream.New(conn)
-	must(t, err)
+	must.Do(t, err)
 	stream, err := js.Stream(t.Context(), "KV_recess")
 	if err != nil {
 		return false
@@ -138,12 +139,12 @@ func TestAClusterWithoutAMajorityIsSaidToHaveNoLeader(t *testing.T) {
 	t.Parallel()
 	members, hosts := cluster(t)
 	b := open(t, "nats://"+hosts)
-	rev := save(t, b, state.None, "first")
+	rev := must.Save(t, b, state.None, "first")
 	f := follow(t, open(t, "nats://"+hosts))
 	f.sees(t, "first")
 	members[0].Kill(t)
 	members[1].Kill(t)
-	eventually(t, "the missing leader is named", func() bool {
+	must.Become(t, "the missing leader is named", func() bool {
 		_, err := state.Read(t.Context(), b)
 		return err != nil && (strings.Contains(err.Error(), "leader") || strings.Contains(err.Error(), "servers up"))
 	})
@@ -151,11 +152,11 @@ func TestAClusterWithoutAMajorityIsSaidToHaveNoLeader(t *testing.T) {
 		t.Errorf("Save without a majority: %v", err)
 	}
 	members[0].Start(t)
-	eventually(t, "the document is there again", func() bool {
+	must.Become(t, "the document is there again", func() bool {
 		doc, err := state.Read(t.Context(), b)
 		return err == nil && strings.HasPrefix(string(doc.Data), "first")
 	})
-	eventually(t, "a document is saved", func() bool {
+	must.Become(t, "a document is saved", func() bool {
 		doc, err := state.Read(t.Context(), b)
 		if err == nil {
 			_, err = b.Save(t.Context(), doc.Rev, []byte("second"))

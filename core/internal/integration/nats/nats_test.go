@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
@@ -51,7 +52,7 @@ func TestABackendOverTheCallersClientConforms(t *testing.T) {
 		store := fresh(t)
 		store.Open = func(t *testing.T) state.Backend {
 			b, err := natsstate.New(client, natsstate.Config{Key: key})
-			must(t, err)
+			must.Do(t, err)
 			return b
 		}
 		store.Put = func(t *testing.T, data []byte) { rigs.NATSPut(t, server.Addr, key, data) }
@@ -64,18 +65,11 @@ func TestABackendOverTheCallersClientConforms(t *testing.T) {
 	}
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // open opens a backend by its URL. It ends with the test.
 func open(t testing.TB, stateURL string) *natsstate.Backend {
 	t.Helper()
 	b, err := state.Open(t.Context(), stateURL)
-	must(t, err)
+	must.Do(t, err)
 	t.Cleanup(func() {
 		if err := b.Close(); err != nil {
 			t.Errorf("Close: %v", err)
@@ -84,41 +78,10 @@ func open(t testing.TB, stateURL string) *natsstate.Backend {
 	return b.(*natsstate.Backend)
 }
 
-func read(t testing.TB, b state.Backend) state.Doc {
-	t.Helper()
-	doc, err := state.Read(t.Context(), b)
-	must(t, err)
-	return doc
-}
-
-func save(t testing.TB, b state.Backend, old state.Rev, text string) state.Rev {
-	t.Helper()
-	rev, err := b.Save(t.Context(), old, []byte(text))
-	if err != nil {
-		t.Fatalf("Save over %q: %v", old, err)
-	}
-	return rev
-}
-
 // replace saves over what is there.
 func replace(t testing.TB, b state.Backend, text string) state.Rev {
 	t.Helper()
-	return save(t, b, read(t, b).Rev, text)
-}
-
-// eventually asserts that something comes to be true.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	began := time.Now()
-	for !ok() {
-		if time.Since(began) > patience {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-		pause(t.Context(), 10*time.Millisecond)
-	}
-	if took := time.Since(began); took > time.Second {
-		t.Logf("%s: after %v", what, took.Round(time.Millisecond))
-	}
+	return must.Save(t, b, must.Read(t, b).Rev, text)
 }
 
 // pause lets the processor do something else between two questions. Nothing is true because of it.
@@ -172,7 +135,7 @@ func (f *follower) follow(ctx context.Context, b state.Backend) {
 // sees asserts that the follower comes to see a document; "" is none.
 func (f *follower) sees(t testing.TB, text string) {
 	t.Helper()
-	eventually(t, "the follower sees "+text, func() bool {
+	must.Become(t, "the follower sees "+text, func() bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		return string(f.doc.Data) == text && (f.doc.Rev == state.None) == (text == "")
@@ -192,14 +155,14 @@ func consumers(t testing.TB, js jetstream.JetStream, bucket string) int {
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return -1
 	}
-	must(t, err)
+	must.Do(t, err)
 	return stream.CachedInfo().State.Consumers
 }
 
 // isWatched waits until exactly one consumer watches the bucket.
 func isWatched(t testing.TB, js jetstream.JetStream, bucket string) {
 	t.Helper()
-	eventually(t, "one consumer on "+bucket, func() bool { return consumers(t, js, bucket) == 1 })
+	must.Become(t, "one consumer on "+bucket, func() bool { return consumers(t, js, bucket) == 1 })
 }
 
 // reconnecting are options of an operator's client that outlives its server's restarts.

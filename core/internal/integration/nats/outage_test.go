@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/proxy"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
@@ -28,7 +29,7 @@ func TestAFollowerConvergesSoonAfterARestart(t *testing.T) {
 	t.Parallel()
 	server := servers.NATS(t, servers.NATSConfig{SetUp: rigs.NATSBuckets})
 	b := open(t, "nats://"+server.Addr)
-	save(t, b, state.None, "before")
+	must.Save(t, b, state.None, "before")
 	f := follow(t, b)
 	f.sees(t, "before")
 	server.Kill(t)
@@ -56,14 +57,14 @@ func TestNothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 	b := open(t, "nats://"+server.Addr)
 	for n := range 3 {
 		var last string
-		rev := read(t, b).Rev
+		rev := must.Read(t, b).Rev
 		for i := range 20 {
 			last = fmt.Sprintf("%d of life %d", i, n)
-			rev = save(t, b, rev, last)
+			rev = must.Save(t, b, rev, last)
 		}
 		server.Kill(t)
 		server.Start(t)
-		if doc := read(t, b); string(doc.Data) != last || doc.Rev != rev {
+		if doc := must.Read(t, b); string(doc.Data) != last || doc.Rev != rev {
 			t.Fatalf("after the restart the document is %q, revision %q; want %q, %q", doc.Data, doc.Rev, last, rev)
 		}
 	}
@@ -80,12 +81,12 @@ func TestWhatFailedWithoutAServerIsNotDoneLater(t *testing.T) {
 				client := rigs.NATSClient(t, server.Addr, reconnecting...).Conn()
 				var err error
 				b, err = natsstate.New(client, natsstate.Config{Timeout: 500 * time.Millisecond})
-				must(t, err)
+				must.Do(t, err)
 				defer b.Close()
 			}
-			rev := save(t, b, state.None, "first")
+			rev := must.Save(t, b, state.None, "first")
 			_, err := b.Announce(t.Context(), "web-1", []byte("here"), time.Hour)
-			must(t, err)
+			must.Do(t, err)
 			server.Kill(t)
 			if _, err := b.Save(t.Context(), rev, []byte("vain")); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("Save without a server: %v", err)
@@ -95,8 +96,8 @@ func TestWhatFailedWithoutAServerIsNotDoneLater(t *testing.T) {
 			}
 			server.Start(t)
 			// Once the same connection answers, all that it had kept to send has been done.
-			eventually(t, "an answer", func() bool { _, err := state.Read(t.Context(), b); return err == nil })
-			if doc := read(t, b); string(doc.Data) != "first" || doc.Rev != rev {
+			must.Become(t, "an answer", func() bool { _, err := state.Read(t.Context(), b); return err == nil })
+			if doc := must.Read(t, b); string(doc.Data) != "first" || doc.Rev != rev {
 				t.Errorf("the document is %q, revision %q: what had failed was done later", doc.Data, doc.Rev)
 			}
 			if instances, err := b.Instances(t.Context()); err != nil || len(instances) != 1 {
@@ -114,7 +115,7 @@ func TestReconnectsLeaveNoConsumersBehind(t *testing.T) {
 	js := rigs.NATSClient(t, server.Addr)
 	link := proxy.New(t, server.Addr)
 	b := open(t, "nats://"+link.Addr)
-	save(t, b, state.None, "first")
+	must.Save(t, b, state.None, "first")
 	var followers []*follower
 	for range waiters {
 		followers = append(followers, follow(t, b))
@@ -134,8 +135,8 @@ func TestReconnectsLeaveNoConsumersBehind(t *testing.T) {
 		t.Errorf("the backend connected %d times", arrived)
 	}
 	isWatched(t, js, "recess")
-	must(t, b.Close())
-	eventually(t, "no consumer", func() bool { return consumers(t, js, "recess") == 0 })
+	must.Do(t, b.Close())
+	must.Become(t, "no consumer", func() bool { return consumers(t, js, "recess") == 0 })
 }
 
 // TestALostConnectionIsNoticedAtOnce gives the sign of life ten minutes, which no test has.
@@ -144,14 +145,14 @@ func TestALostConnectionIsNoticedAtOnce(t *testing.T) {
 	server := servers.NATS(t, servers.NATSConfig{SetUp: rigs.NATSBuckets})
 	link := proxy.New(t, server.Addr)
 	b := open(t, "nats://"+link.Addr+"?probe=10m")
-	save(t, b, state.None, "first")
+	must.Save(t, b, state.None, "first")
 	f := follow(t, b)
 	f.sees(t, "first")
 	js := rigs.NATSClient(t, server.Addr)
 	isWatched(t, js, "recess")
 	link.Refuse()
 	link.Cut()
-	eventually(t, "the consumer is removed", func() bool { return consumers(t, js, "recess") == 0 })
+	must.Become(t, "the consumer is removed", func() bool { return consumers(t, js, "recess") == 0 })
 	link.Heal()
 	rigs.NATSPut(t, server.Addr, "recess", []byte("second"))
 	f.sees(t, "second")
@@ -165,7 +166,7 @@ func TestAnIdleInstanceReadsOnce(t *testing.T) {
 	for n := range 5 {
 		replace(t, b, fmt.Sprint(n))
 	}
-	rev := read(t, b).Rev
+	rev := must.Read(t, b).Rev
 	looks := rigs.NATSLooks(t, server.Addr, "recess")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
@@ -182,11 +183,11 @@ func TestWhatWasJustSeenIsReplacedWithoutALook(t *testing.T) {
 	server := servers.NATS(t, servers.NATSConfig{SetUp: rigs.NATSBuckets})
 	b := open(t, "nats://"+server.Addr)
 	looks := rigs.NATSLooks(t, server.Addr, "recess")
-	rev := save(t, b, state.None, "first")
+	rev := must.Save(t, b, state.None, "first")
 	for range 20 {
 		before := looks()
-		rev = save(t, b, rev, "again")
-		rev = save(t, b, rev, "and again")
+		rev = must.Save(t, b, rev, "again")
+		rev = must.Save(t, b, rev, "and again")
 		if looks() == before {
 			return
 		}
@@ -200,7 +201,7 @@ func TestALostMessageIsMadeUpForByTheNextHeartbeat(t *testing.T) {
 	server := servers.NATS(t, servers.NATSConfig{SetUp: rigs.NATSBuckets})
 	link := proxy.New(t, server.Addr)
 	b := open(t, "nats://"+link.Addr+"?probe=500ms")
-	save(t, b, state.None, "first")
+	must.Save(t, b, state.None, "first")
 	f := follow(t, b)
 	isWatched(t, rigs.NATSClient(t, server.Addr), "recess")
 	f.sees(t, "first")
@@ -227,8 +228,8 @@ func TestAFrozenConnectionIsReplaced(t *testing.T) {
 	server := servers.NATS(t, servers.NATSConfig{SetUp: rigs.NATSBuckets})
 	link := proxy.New(t, server.Addr)
 	b := open(t, "nats://"+link.Addr+"?probe=500ms&timeout=1m")
-	read(t, b)
-	rev := save(t, open(t, "nats://"+server.Addr), state.None, "first")
+	must.Read(t, b)
+	rev := must.Save(t, open(t, "nats://"+server.Addr), state.None, "first")
 	for _, c := range []struct {
 		what string
 		use  func() error
@@ -244,7 +245,7 @@ func TestAFrozenConnectionIsReplaced(t *testing.T) {
 		}
 		t.Logf("%s over a frozen connection took %v", c.what, time.Since(began).Round(time.Millisecond))
 	}
-	if now := string(read(t, b).Data); now != "second" {
+	if now := string(must.Read(t, b).Data); now != "second" {
 		t.Errorf("the document is %q", now)
 	}
 }
@@ -255,10 +256,10 @@ func TestAFrozenConnectionThatNobodyUsesIsReplaced(t *testing.T) {
 	server := servers.NATS(t, servers.NATSConfig{SetUp: rigs.NATSBuckets})
 	link := proxy.New(t, server.Addr)
 	b := open(t, "nats://"+link.Addr+"?probe=300ms")
-	read(t, b)
+	must.Read(t, b)
 	link.Freeze()
-	eventually(t, "another connection", func() bool { return len(link.Arrived()) > 1 })
-	read(t, b)
+	must.Become(t, "another connection", func() bool { return len(link.Arrived()) > 1 })
+	must.Read(t, b)
 }
 
 // TestCallsEndWithTheirContextThoughTheClientIsConnecting: nats.go holds its lock while it waits for a server.
@@ -287,8 +288,8 @@ func TestNothingStaysBehind(t *testing.T) {
 	link, silent := proxy.New(t, server.Addr), proxy.New(t, "127.0.0.1:1")
 	silent.FreezeAll()
 	nobody, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	must(t, nobody.Close())
+	must.Do(t, err)
+	must.Do(t, nobody.Close())
 	before := goleak.IgnoreCurrent()
 	for name, c := range map[string]struct {
 		addr  string
@@ -304,7 +305,7 @@ func TestNothingStaysBehind(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			link.Heal()
 			b, err := state.Open(t.Context(), "nats://"+c.addr+"?timeout=2s&probe=1s")
-			must(t, err)
+			must.Do(t, err)
 			_, _ = state.Read(t.Context(), b)
 			var all sync.WaitGroup
 			for range 3 {
@@ -322,15 +323,15 @@ func TestNothingStaysBehind(t *testing.T) {
 			c.spoil()
 			pause(t.Context(), 300*time.Millisecond) // so that it notices, if it is to
 			began := time.Now()
-			must(t, b.Close())
+			must.Do(t, b.Close())
 			all.Wait()
 			for range 20 {
 				b, err := state.Open(t.Context(), "nats://"+c.addr+"?timeout=2s&probe=1s")
-				must(t, err)
+				must.Do(t, err)
 				short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 				_, _ = state.Read(short, b)
 				cancel()
-				must(t, b.Close())
+				must.Do(t, b.Close())
 			}
 			if took := time.Since(began); took > 30*time.Second { // with two seconds for each
 				t.Errorf("closing took %v", took)
@@ -356,12 +357,12 @@ func TestAClientThatTheCallerClosesIsAnError(t *testing.T) {
 	client := rigs.NATSClient(t, server.Addr).Conn()
 	before := client.NumSubscriptions()
 	b, err := natsstate.New(client, natsstate.Config{})
-	must(t, err)
-	save(t, b, state.None, "first")
+	must.Do(t, err)
+	must.Save(t, b, state.None, "first")
 	f := follow(t, b)
 	f.sees(t, "first")
 	isWatched(t, rigs.NATSClient(t, server.Addr), "recess")
-	must(t, b.Close())
+	must.Do(t, b.Close())
 	if client.Status() != nats.CONNECTED {
 		t.Errorf("Close left the caller's client %v", client.Status())
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
@@ -23,18 +24,6 @@ func announce(t testing.TB, b state.Backend, id, data string, ttl time.Duration)
 	return at
 }
 
-// there returns who is there, as "id=data" words.
-func there(t testing.TB, b state.Backend) string {
-	t.Helper()
-	instances, err := b.(state.Presence).Instances(t.Context())
-	must(t, err)
-	var words []string
-	for _, i := range instances {
-		words = append(words, i.ID+"="+string(i.Data))
-	}
-	return strings.Join(words, " ")
-}
-
 func TestALargeFleetIsListedWhole(t *testing.T) {
 	t.Parallel()
 	const many = 1500 // more than the server answers to one direct request
@@ -44,7 +33,7 @@ func TestALargeFleetIsListedWhole(t *testing.T) {
 	announce(t, b, "real.1", "x", time.Hour)
 	for n := range many - 1 { // as Announce does, but without waiting for each
 		_, err := js.PublishAsync(fmt.Sprintf("$KV.recess-instances.recess.web-%04d", n), []byte("x"), jetstream.WithMsgTTL(time.Hour))
-		must(t, err)
+		must.Do(t, err)
 	}
 	<-js.PublishAsyncComplete()
 	instances, err := b.Instances(t.Context())
@@ -62,14 +51,14 @@ func TestIDsAreKeptApart(t *testing.T) {
 		announce(t, shop, id, fmt.Sprint(n), time.Hour)
 	}
 	announce(t, eu, "a", "eu", time.Hour)
-	if got, want := there(t, shop), ".=0 ..=1 .a=2 A=9 a-b=6 a.=3 a..b=4 a.b=5 a_b=7 eu.a=8"; got != want {
+	if got, want := must.List(t, shop), ".=0 ..=1 .a=2 A=9 a-b=6 a.=3 a..b=4 a.b=5 a_b=7 eu.a=8"; got != want {
 		t.Errorf("the instances are %q, want %q", got, want)
 	}
-	if got := there(t, eu); got != "a=eu" {
+	if got := must.List(t, eu); got != "a=eu" {
 		t.Errorf("the other document's instances are %q", got)
 	}
-	must(t, shop.Withdraw(t.Context(), "a.b"))
-	if got, want := there(t, shop), ".=0 ..=1 .a=2 A=9 a-b=6 a.=3 a..b=4 a_b=7 eu.a=8"; got != want {
+	must.Do(t, shop.Withdraw(t.Context(), "a.b"))
+	if got, want := must.List(t, shop), ".=0 ..=1 .a=2 A=9 a-b=6 a.=3 a..b=4 a_b=7 eu.a=8"; got != want {
 		t.Errorf("after a.b withdrew the instances are %q, want %q", got, want)
 	}
 }
@@ -83,7 +72,7 @@ func TestInstancesExpireOverARestart(t *testing.T) {
 	announce(t, b, "goes", "x", 2*time.Second)
 	server.Kill(t)
 	server.Start(t)
-	eventually(t, "who did not announce itself again is gone", func() bool { return there(t, b) == "stays=x" })
+	must.Become(t, "who did not announce itself again is gone", func() bool { return must.List(t, b) == "stays=x" })
 }
 
 // TestAnAnnouncementLastsAsLongAsAsked: the server counts in whole seconds.
@@ -94,7 +83,7 @@ func TestAnAnnouncementLastsAsLongAsAsked(t *testing.T) {
 	b := open(t, "nats://"+server.Addr)
 	began := time.Now()
 	announce(t, b, "web-1", "x", ttl)
-	eventually(t, "it expires", func() bool { return there(t, b) == "" })
+	must.Become(t, "it expires", func() bool { return must.List(t, b) == "" })
 	if lasted := time.Since(began); lasted < ttl {
 		t.Errorf("it lasted %v", lasted)
 	}
@@ -110,13 +99,13 @@ func TestWhoComesAndGoesLeavesNothingBehind(t *testing.T) {
 		announce(t, b, id, "x", time.Second)
 		announce(t, b, id, "y", time.Second)
 		if n%2 == 0 {
-			must(t, b.Withdraw(t.Context(), id))
+			must.Do(t, b.Withdraw(t.Context(), id))
 		}
 	}
-	must(t, b.Withdraw(t.Context(), "was-never-there"))
-	eventually(t, "no message is left", func() bool {
+	must.Do(t, b.Withdraw(t.Context(), "was-never-there"))
+	must.Become(t, "no message is left", func() bool {
 		stream, err := js.Stream(t.Context(), "KV_recess-instances")
-		must(t, err)
+		must.Do(t, err)
 		return stream.CachedInfo().State.Msgs == 0
 	})
 }
@@ -140,16 +129,16 @@ func TestABucketOfTheOperatorsOwnKeepsInstancesToo(t *testing.T) {
 	js := rigs.NATSClient(t, server.Addr)
 	for bucket, ttl := range map[string]time.Duration{"recess-instances": time.Second, "shop-instances": 0} {
 		_, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: bucket, History: 5, LimitMarkerTTL: ttl})
-		must(t, err)
+		must.Do(t, err)
 	}
 	b := open(t, "nats://"+server.Addr)
 	announce(t, b, "web-1", "first", time.Hour)
 	announce(t, b, "web-1", "second", time.Second)
-	if got := there(t, b); got != "web-1=second" {
+	if got := must.List(t, b); got != "web-1=second" {
 		t.Errorf("the instances are %q", got)
 	}
-	eventually(t, "the second announcement expires", func() bool { return there(t, b) != "web-1=second" })
-	if got := there(t, b); got != "" {
+	must.Become(t, "the second announcement expires", func() bool { return must.List(t, b) != "web-1=second" })
+	if got := must.List(t, b); got != "" {
 		t.Errorf("the instances are %q: the first announcement came back", got)
 	}
 	_, err := open(t, "nats://"+server.Addr+"?bucket=shop").Announce(t.Context(), "web-1", nil, time.Hour)
@@ -163,7 +152,7 @@ func TestAStateWithoutABucketOfInstancesIsFollowed(t *testing.T) {
 	t.Parallel()
 	server := servers.NATS(t, servers.NATSConfig{})
 	_, err := rigs.NATSClient(t, server.Addr).CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "recess"})
-	must(t, err)
+	must.Do(t, err)
 	b := open(t, "nats://"+server.Addr)
 	f := follow(t, b)
 	replace(t, b, "first")

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
@@ -61,8 +62,8 @@ func TestAPoolerThatLosesNotificationsIsNoticedAndNamed(t *testing.T) {
 	url := rigs.PostgresURL(pooler.Addr, "probe=200ms")
 	b := open(t, url)
 	_, wait, err := b.Next(t.Context(), state.None)
-	refused(t, "the first look", err, state.ErrUnchanged, "pool_mode = transaction", "watch=off")
-	refused(t, "the first look", err, driver.ErrNoWatch)
+	must.Refuse(t, "the first look", err, state.ErrUnchanged, "pool_mode = transaction", "watch=off")
+	must.Refuse(t, "the first look", err, driver.ErrNoWatch)
 	if wait != 0 {
 		t.Errorf("it asks to be asked again after %v, and not when its caller likes", wait)
 	}
@@ -81,7 +82,7 @@ func TestConnections(t *testing.T) {
 
 func watchOff(t *testing.T, server *servers.Server) {
 	b := open(t, rigs.PostgresURL(server.Addr, "watch=off&application_name=polls"))
-	rev := save(t, b, state.None, "x")
+	rev := must.Save(t, b, state.None, "x")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if _, _, err := b.Next(ctx, rev); !errors.Is(err, state.ErrUnchanged) || ctx.Err() != nil {
@@ -94,7 +95,7 @@ func watchOff(t *testing.T, server *servers.Server) {
 
 func idle(t *testing.T, server *servers.Server) {
 	b := open(t, rigs.PostgresURL(server.Addr, listens+"idle"))
-	rev := save(t, b, state.None, "x")
+	rev := must.Save(t, b, state.None, "x")
 	ctx, cancel := context.WithCancel(t.Context())
 	got := waiting(ctx, b, rev)
 	awaitListener(t, server.Addr, "idle")
@@ -102,8 +103,8 @@ func idle(t *testing.T, server *servers.Server) {
 		t.Errorf("it holds %d connections, want two", n)
 	}
 	cancel()
-	take(t, "the end of the wait", got)
-	await(t, "the one that listened is closed, as nobody waits", func() bool {
+	must.Receive(t, "the end of the wait", got)
+	must.Become(t, "the one that listened is closed, as nobody waits", func() bool {
 		return rigs.PostgresNumber(t, server.Addr, "select count(*) from pg_stat_activity where application_name = 'idle'") == 1
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
@@ -105,7 +106,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			for method, err := range each(t.Context(), open(t, c.url)) {
 				if c.name == "a schema that there is not" && method == "Migrate" {
-					refused(t, method, err, nil, "ghost")
+					must.Refuse(t, method, err, nil, "ghost")
 					continue
 				}
 				for _, word := range c.words {
@@ -142,18 +143,18 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			c.BeforeConnect = func(context.Context, *pgx.ConnConfig) error { return lost }
 		})
 		for method, err := range each(t.Context(), over(t, pool, pgstate.Config{})) {
-			refused(t, method, err, lost)
+			must.Refuse(t, method, err, lost)
 		}
 	})
 
 	t.Run("a server without a free connection", func(t *testing.T) {
 		busy := open(t, url("limited", "postgres"))
-		rev := read(t, busy).Rev
+		rev := must.Read(t, busy).Rev
 		_, err := state.Read(t.Context(), open(t, url("limited", "postgres")))
-		refused(t, "Read", err, nil, "max_connections", "53300")
+		must.Refuse(t, "Read", err, nil, "max_connections", "53300")
 		// The one that it has is the pool's: it is polled until there is one more.
 		_, _, err = busy.Next(t.Context(), rev)
-		refused(t, "Next", err, state.ErrUnchanged, "polled", "53300")
+		must.Refuse(t, "Next", err, state.ErrUnchanged, "polled", "53300")
 	})
 
 	t.Run("a statement_timeout that is too short", func(t *testing.T) {
@@ -167,20 +168,20 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = state.Read(t.Context(), b)
-		refused(t, "Read", err, nil, "statement_timeout", "57014")
+		must.Refuse(t, "Read", err, nil, "statement_timeout", "57014")
 	})
 
 	t.Run("a server that only takes reads", func(t *testing.T) {
 		b := open(t, rigs.PostgresURL(server.Addr, "options=-c%20default_transaction_read_only%3Don"))
-		rev := read(t, b).Rev
+		rev := must.Read(t, b).Rev
 		_, err := b.Save(t.Context(), rev, []byte("x"))
-		refused(t, "Save", err, state.ErrReadOnly, "primary", "25006")
-		if read(t, b).Rev != rev {
+		must.Refuse(t, "Save", err, state.ErrReadOnly, "primary", "25006")
+		if must.Read(t, b).Rev != rev {
 			t.Error("the document was changed")
 		}
 		got := waiting(t.Context(), b, rev)
-		save(t, open(t, rigs.PostgresURL(server.Addr, "")), rev, "told")
-		if answer := take(t, "the waiter", got); answer.err != nil || string(answer.doc.Data) != "told" {
+		must.Save(t, open(t, rigs.PostgresURL(server.Addr, "")), rev, "told")
+		if answer := must.Receive(t, "the waiter", got); answer.err != nil || string(answer.doc.Data) != "told" {
 			t.Errorf("the waiter got %q, %v", answer.doc.Data, answer.err)
 		}
 	})
@@ -190,7 +191,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 func TestEachDocumentedRightIsNeeded(t *testing.T) {
 	server := start(t)
 	b := open(t, rigs.PostgresURL(server.Addr, ""))
-	save(t, b, state.None, "x")
+	must.Save(t, b, state.None, "x")
 	for _, c := range []struct {
 		right string
 		fails []string
@@ -229,12 +230,12 @@ func TestAUserWhoMayOnlyReadIsToldOfChanges(t *testing.T) {
 	rigs.Postgres(t, server.Addr, "create user reader; grant select on recess to reader")
 	writer := open(t, rigs.PostgresURL(server.Addr, ""))
 	reader := open(t, strings.Replace(rigs.PostgresURL(server.Addr, ""), "recess@", "reader@", 1))
-	rev := save(t, writer, state.None, "one")
+	rev := must.Save(t, writer, state.None, "one")
 	got := waiting(t.Context(), reader, rev)
-	rev = save(t, writer, rev, "two")
-	if answer := take(t, "the waiter", got); answer.err != nil || answer.doc.Rev != rev {
+	rev = must.Save(t, writer, rev, "two")
+	if answer := must.Receive(t, "the waiter", got); answer.err != nil || answer.doc.Rev != rev {
 		t.Errorf("the waiter got revision %q, %v", answer.doc.Rev, answer.err)
 	}
 	_, err := reader.Save(t.Context(), rev, []byte("three"))
-	refused(t, "Save", err, state.ErrReadOnly, "42501")
+	must.Refuse(t, "Save", err, state.ErrReadOnly, "42501")
 }

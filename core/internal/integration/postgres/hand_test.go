@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
@@ -28,7 +29,7 @@ func TestByHand(t *testing.T) {
 func changesAreTold(t *testing.T, server *servers.Server) {
 	b := open(t, rigs.PostgresURL(server.Addr, listens+"hand"))
 	other := open(t, rigs.PostgresURL(server.Addr, "name=other"))
-	save(t, other, state.None, "of another application")
+	must.Save(t, other, state.None, "of another application")
 	seen := make(map[state.Rev]string)
 	for _, c := range []struct{ sql, want string }{
 		{`insert into recess (name, document) values ('recess', '{"version":1}')`, `{"version":1}`},
@@ -44,11 +45,11 @@ func changesAreTold(t *testing.T, server *servers.Server) {
 		{`merge into recess using (select 'recess' as name) as new on recess.name = new.name
 			when matched then update set document = 'merged' when not matched then insert (name, document) values ('recess', 'merged')`, "merged"},
 	} {
-		rev := read(t, b).Rev
+		rev := must.Read(t, b).Rev
 		got := waiting(t.Context(), b, rev)
 		awaitListener(t, server.Addr, "hand")
 		psql(t, server.Addr, "-c", c.sql)
-		answer := take(t, c.sql, got)
+		answer := must.Receive(t, c.sql, got)
 		if answer.err != nil || string(answer.doc.Data) != c.want || answer.doc.Rev == rev {
 			t.Errorf("%s: the waiter got %q, revision %q after %q, %v", c.sql, answer.doc.Data, answer.doc.Rev, rev, answer.err)
 		}
@@ -65,9 +66,9 @@ func changesAreTold(t *testing.T, server *servers.Server) {
 func psqlShowsWhatWasSaved(t *testing.T, server *servers.Server) {
 	b := open(t, rigs.PostgresURL(server.Addr, ""))
 	text := `{"version":1,"epoch":1,"revision":7,"windows":[{"id":"a","mode":"full","messages":{"de":"Wartung – gleich zurück 🛠"}}]}`
-	rev := save(t, b, state.None, "x")
+	rev := must.Save(t, b, state.None, "x")
 	between := psql(t, server.Addr, "-c", "select now()")
-	save(t, b, rev, text)
+	must.Save(t, b, rev, text)
 	if shown := psql(t, server.Addr, "-c", "select name, rev, document from recess"); shown != "recess|2|"+text {
 		t.Errorf("psql shows %s", shown)
 	}
@@ -88,7 +89,7 @@ func psqlShowsWhatWasSaved(t *testing.T, server *servers.Server) {
 // changesAreConflicts covers changes that the trigger did not count, too: the content is compared.
 func changesAreConflicts(t *testing.T, server *servers.Server) {
 	b := open(t, rigs.PostgresURL(server.Addr, ""))
-	rev := save(t, b, state.None, "before")
+	rev := must.Save(t, b, state.None, "before")
 	for _, sql := range []string{
 		"update recess set document = 'by hand'",
 		"set session_replication_role = replica; update recess set document = 'by hand, unseen', rev = 1",
@@ -99,8 +100,8 @@ func changesAreConflicts(t *testing.T, server *servers.Server) {
 	} {
 		rigs.Postgres(t, server.Addr, sql)
 		_, err := b.Save(t.Context(), rev, []byte("after"))
-		refused(t, sql, err, state.ErrConflict, string(rev))
-		if doc := read(t, b); string(doc.Data) == "after" || doc.Rev == rev {
+		must.Refuse(t, sql, err, state.ErrConflict, string(rev))
+		if doc := must.Read(t, b); string(doc.Data) == "after" || doc.Rev == rev {
 			t.Errorf("%s: the document is %q, revision %q", sql, doc.Data, doc.Rev)
 		}
 	}
@@ -114,7 +115,7 @@ func toldWhileReading(t *testing.T, server *servers.Server) {
 	if err := b.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	rev := save(t, b, state.None, "before")
+	rev := must.Save(t, b, state.None, "before")
 	rigs.Postgres(t, server.Addr, `alter table slow.recess rename to kept; create view slow.recess as
 		select name, rev, document from slow.kept where pg_advisory_xact_lock_shared(1) is not null`)
 	got := waiting(t.Context(), b, rev)
@@ -127,7 +128,7 @@ func toldWhileReading(t *testing.T, server *servers.Server) {
 		t.Fatal(err)
 	}
 	rigs.Postgres(t, server.Addr, "notify recess, 'recess'")
-	await(t, "it reads", func() bool {
+	must.Become(t, "it reads", func() bool {
 		return rigs.PostgresNumber(t, server.Addr, `select count(*) from pg_stat_activity where application_name = 'slow'
 			and wait_event_type = 'Lock' and query_start < now() - interval '300 milliseconds'`) == 1
 	})
@@ -135,7 +136,7 @@ func toldWhileReading(t *testing.T, server *servers.Server) {
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if answer := take(t, "the waiter", got); answer.err != nil || string(answer.doc.Data) != "after" {
+	if answer := must.Receive(t, "the waiter", got); answer.err != nil || string(answer.doc.Data) != "after" {
 		t.Errorf("the waiter got %q, %v", answer.doc.Data, answer.err)
 	}
 }
@@ -144,15 +145,15 @@ func toldWhileReading(t *testing.T, server *servers.Server) {
 func hugeDocument(t *testing.T, server *servers.Server) {
 	b := open(t, rigs.PostgresURL(server.Addr, ""))
 	rigs.Postgres(t, server.Addr, "insert into recess (name, document) values ('recess', repeat('x', 50000000))")
-	doc := read(t, b)
+	doc := must.Read(t, b)
 	if len(doc.Data) <= state.MaxSize || len(doc.Data) > 2*state.MaxSize {
 		t.Errorf("%d bytes were read", len(doc.Data))
 	}
 	if _, err := state.Decode(doc.Data); !errors.Is(err, state.ErrInvalid) {
 		t.Errorf("it is taken for a document: %v", err)
 	}
-	rev := save(t, b, doc.Rev, "repaired")
-	if doc := read(t, b); string(doc.Data) != "repaired" || doc.Rev != rev {
+	rev := must.Save(t, b, doc.Rev, "repaired")
+	if doc := must.Read(t, b); string(doc.Data) != "repaired" || doc.Rev != rev {
 		t.Errorf("the document is %.100q", doc.Data)
 	}
 }
@@ -161,15 +162,15 @@ func hugeDocument(t *testing.T, server *servers.Server) {
 func forgedNotifications(t *testing.T, server *servers.Server) {
 	rigs.Postgres(t, server.Addr, "create user nobody")
 	b := open(t, rigs.PostgresURL(server.Addr, listens+"forged"))
-	rev := save(t, b, state.None, "true")
+	rev := must.Save(t, b, state.None, "true")
 	got := waiting(t.Context(), b, rev)
 	awaitListener(t, server.Addr, "forged")
 	before := rigs.PostgresLooks(t, server.Addr)
 	psql(t, server.Addr, "-c", `set role nobody; notify recess, 'recess'; notify recess, 'recess 99 {"version":1}';
 		notify recess, 'other'; notify recess; notify other, 'recess'`)
-	await(t, "it has looked what there is", func() bool { return rigs.PostgresLooks(t, server.Addr) > before })
-	save(t, b, rev, "still true")
-	if answer := take(t, "the waiter", got); answer.err != nil || string(answer.doc.Data) != "still true" {
+	must.Become(t, "it has looked what there is", func() bool { return rigs.PostgresLooks(t, server.Addr) > before })
+	must.Save(t, b, rev, "still true")
+	if answer := must.Receive(t, "the waiter", got); answer.err != nil || string(answer.doc.Data) != "still true" {
 		t.Errorf("the waiter got %q, %v", answer.doc.Data, answer.err)
 	}
 }
@@ -178,15 +179,15 @@ func forgedNotifications(t *testing.T, server *servers.Server) {
 func othersAreNotLookedAt(t *testing.T, server *servers.Server) {
 	b := open(t, rigs.PostgresURL(server.Addr, ""))
 	works(t, b, b) // from now on it listens
-	rev := read(t, b).Rev
+	rev := must.Read(t, b).Rev
 	before := rigs.PostgresLooks(t, server.Addr)
 	got := waiting(t.Context(), b, rev)
-	await(t, "the waiter has looked", func() bool { return rigs.PostgresLooks(t, server.Addr) > before })
+	must.Become(t, "the waiter has looked", func() bool { return rigs.PostgresLooks(t, server.Addr) > before })
 	for range 5 {
 		rigs.Postgres(t, server.Addr, "insert into recess (name, document) values ('theirs', 'x') on conflict (name) do update set document = 'y'")
 	}
-	save(t, b, rev, "ours, changed") // what is told comes in order
-	if answer := take(t, "the waiter", got); answer.err != nil || string(answer.doc.Data) != "ours, changed" {
+	must.Save(t, b, rev, "ours, changed") // what is told comes in order
+	if answer := must.Receive(t, "the waiter", got); answer.err != nil || string(answer.doc.Data) != "ours, changed" {
 		t.Errorf("the waiter got %q, %v", answer.doc.Data, answer.err)
 	}
 	if looks := rigs.PostgresLooks(t, server.Addr) - before; looks != 2 {
@@ -220,15 +221,15 @@ func otherEncodings(t *testing.T, server *servers.Server) {
 				if i%2 == 1 {
 					writer, reader = b, a
 				}
-				rev = save(t, writer, rev, text)
-				if doc := read(t, reader); string(doc.Data) != text || doc.Rev != rev {
+				rev = must.Save(t, writer, rev, text)
+				if doc := must.Read(t, reader); string(doc.Data) != text || doc.Rev != rev {
 					t.Errorf("%q was read back as %q, revision %q as %q", text, doc.Data, rev, doc.Rev)
 				}
 			}
 			for _, text := range c.refused {
 				_, err := a.Save(t.Context(), rev, []byte(text))
-				refused(t, text, err, state.ErrInexpressible, "UTF8")
-				if doc := read(t, a); doc.Rev != rev {
+				must.Refuse(t, text, err, state.ErrInexpressible, "UTF8")
+				if doc := must.Read(t, a); doc.Rev != rev {
 					t.Errorf("%q changed the document to %q", text, doc.Data)
 				}
 			}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/proxy"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
@@ -55,17 +56,17 @@ func TestAFrozenServerHoldsNobodyUp(t *testing.T) {
 		}
 		var waiter <-chan answer
 		if kind == "warm" {
-			waiter = waiting(t.Context(), b, read(t, b).Rev)
+			waiter = waiting(t.Context(), b, must.Read(t, b).Rev)
 			awaitListener(t, server.Addr, kind)
 		}
 		server.Freeze(t)
-		within(t, "every call", func() {
+		must.End(t, "every call", func() {
 			for method, err := range each(t.Context(), b.(*pgstate.Backend)) {
-				refused(t, kind+": "+method, err, context.DeadlineExceeded)
+				must.Refuse(t, kind+": "+method, err, context.DeadlineExceeded)
 			}
 		})
 		if waiter != nil {
-			refused(t, "the waiter", take(t, "the waiter", waiter).err, nil, "sign of life")
+			must.Refuse(t, "the waiter", must.Receive(t, "the waiter", waiter).err, nil, "sign of life")
 		}
 		began := time.Now()
 		if err := b.Close(); err != nil {
@@ -84,7 +85,7 @@ func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 	pool := poolOf(t, superURL(server.Addr), nil)
 	before := len(goroutines())
 	b := open(t, rigs.PostgresURL(server.Addr, listens+"closes&timeout=1h"))
-	rev := save(t, b, state.None, "x")
+	rev := must.Save(t, b, state.None, "x")
 	waiter := waiting(t.Context(), b, rev)
 	awaitListener(t, server.Addr, "closes")
 	tx, err := pool.Begin(t.Context())
@@ -96,20 +97,20 @@ func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 	}
 	ended := make(chan map[string]error)
 	go func() { ended <- each(context.Background(), b) }()
-	await(t, "a call waits for the lock", func() bool {
+	must.Become(t, "a call waits for the lock", func() bool {
 		return rigs.PostgresNumber(t, server.Addr, "select count(*) from pg_stat_activity where application_name = 'closes' and wait_event_type = 'Lock'") > 0
 	})
 	if err := b.Close(); err != nil {
 		t.Error(err)
 	}
-	for method, err := range take(t, "the calls", ended) {
-		refused(t, method, err, state.ErrClosed)
+	for method, err := range must.Receive(t, "the calls", ended) {
+		must.Refuse(t, method, err, state.ErrClosed)
 	}
-	refused(t, "the waiter", take(t, "the waiter", waiter).err, state.ErrClosed)
+	must.Refuse(t, "the waiter", must.Receive(t, "the waiter", waiter).err, state.ErrClosed)
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "no connection is left", func() bool {
+	must.Become(t, "no connection is left", func() bool {
 		return rigs.PostgresNumber(t, server.Addr, "select count(*) from pg_stat_activity where application_name = 'closes'") == 0
 	})
 	awaitCalm(t, before)
@@ -120,11 +121,11 @@ func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 func TestANotificationThatIsLostInAGapIsHealedByTheNextLook(t *testing.T) {
 	server := start(t)
 	b := open(t, rigs.PostgresURL(server.Addr, listens+"gap"))
-	rev := save(t, b, state.None, "one")
+	rev := must.Save(t, b, state.None, "one")
 	got := waiting(t.Context(), b, rev)
 	pid := awaitListener(t, server.Addr, "gap")
 	rigs.Postgres(t, server.Addr, "select pg_terminate_backend($1, 10000)", pid)
-	refused(t, "the waiter", take(t, "the waiter", got).err, nil, "watch was lost", "57P01")
+	must.Refuse(t, "the waiter", must.Receive(t, "the waiter", got).err, nil, "watch was lost", "57P01")
 
 	rigs.PostgresPut(t, server.Addr, "recess", []byte("two"))
 	doc, _, err := b.Next(t.Context(), rev)
@@ -136,7 +137,7 @@ func TestANotificationThatIsLostInAGapIsHealedByTheNextLook(t *testing.T) {
 		t.Error("the ended connection listens")
 	}
 	rigs.PostgresPut(t, server.Addr, "recess", []byte("three"))
-	if answer := take(t, "the waiter", got); answer.err != nil || string(answer.doc.Data) != "three" {
+	if answer := must.Receive(t, "the waiter", got); answer.err != nil || string(answer.doc.Data) != "three" {
 		t.Errorf("the waiter got %q, %v", answer.doc.Data, answer.err)
 	}
 }
@@ -147,13 +148,13 @@ func TestAfterTheLinksFrozeTheNextLooksGetNewConnections(t *testing.T) {
 	server := start(t)
 	link := proxy.New(t, server.Addr)
 	b := open(t, rigs.PostgresURL(link.Addr, "timeout=1s&probe=300ms&application_name=frozen"))
-	rev := save(t, b, state.None, "one")
+	rev := must.Save(t, b, state.None, "one")
 	fill(t, server, b)
 	got := waiting(t.Context(), b, rev)
 	awaitListener(t, server.Addr, "frozen")
 	link.Freeze()
 	rigs.PostgresPut(t, server.Addr, "recess", []byte("two"))
-	refused(t, "the waiter", take(t, "the waiter", got).err, nil, "sign of life")
+	must.Refuse(t, "the waiter", must.Receive(t, "the waiter", got).err, nil, "sign of life")
 	doc, _, err := b.Next(t.Context(), rev)
 	if err != nil || string(doc.Data) != "two" {
 		t.Errorf("the next look has %q, %v", doc.Data, err)
@@ -169,18 +170,18 @@ func TestNobodyComesBackWhoseLinkIsCutUntilTheNextLook(t *testing.T) {
 	before := len(goroutines())
 	b := open(t, rigs.PostgresURL(link.Addr, listens+"cut"))
 	atRest := len(goroutines())
-	rev := save(t, b, state.None, "one")
+	rev := must.Save(t, b, state.None, "one")
 	for range 10 {
 		got := waiting(t.Context(), b, rev)
 		awaitListener(t, server.Addr, "cut")
 		links := len(link.Arrived())
 		link.Cut()
-		refused(t, "the waiter", take(t, "the waiter", got).err, nil, "watch was lost")
+		must.Refuse(t, "the waiter", must.Receive(t, "the waiter", got).err, nil, "watch was lost")
 		awaitCalm(t, atRest) // all that pgx does in the background is done
 		if came := len(link.Arrived()) - links; came != 0 {
 			t.Errorf("%d links came in", came)
 		}
-		await(t, "the server has noticed", func() bool {
+		must.Become(t, "the server has noticed", func() bool {
 			return rigs.PostgresNumber(t, server.Addr, "select count(*) from pg_stat_activity where application_name = 'cut'") == 0
 		})
 	}
@@ -209,7 +210,7 @@ func fill(t *testing.T, server *servers.Server, b *pgstate.Backend) {
 			}
 		})
 	}
-	await(t, "all wait for the lock", func() bool {
+	must.Become(t, "all wait for the lock", func() bool {
 		return rigs.PostgresNumber(t, server.Addr, "select count(*) from pg_stat_activity where wait_event_type = 'Lock'") == 4
 	})
 	if err := tx.Rollback(t.Context()); err != nil {
@@ -234,7 +235,7 @@ func TestExpiredInstancesAreRemovedByThoseWhoAnnounce(t *testing.T) {
 	rows := func(document string) int {
 		return rigs.PostgresNumber(t, server.Addr, "select count(*) from recess_instances where name = $1", document)
 	}
-	await(t, "they are gone", func() bool {
+	must.Become(t, "they are gone", func() bool {
 		if _, err := b.Announce(t.Context(), "web-1", []byte("x"), time.Hour); err != nil {
 			t.Fatal(err)
 		}
@@ -252,17 +253,17 @@ func TestExpiredInstancesAreRemovedByThoseWhoAnnounce(t *testing.T) {
 func TestARestartedServerIsFollowedAgain(t *testing.T) {
 	server := start(t)
 	b := open(t, rigs.PostgresURL(server.Addr, listens+"cut"))
-	rev := save(t, b, state.None, "one")
+	rev := must.Save(t, b, state.None, "one")
 	got := waiting(t.Context(), b, rev)
 	awaitListener(t, server.Addr, "cut")
 	server.Kill(t)
-	if answer := take(t, "the waiter", got); answer.err == nil || errors.Is(answer.err, state.ErrUnchanged) {
+	if answer := must.Receive(t, "the waiter", got); answer.err == nil || errors.Is(answer.err, state.ErrUnchanged) {
 		t.Errorf("the waiter got %q, %v", answer.doc.Rev, answer.err)
 	}
 	_, err := state.Read(t.Context(), b)
-	refused(t, "Read", err, nil, "connection refused")
+	must.Refuse(t, "Read", err, nil, "connection refused")
 	server.Start(t)
-	if doc := read(t, b); doc.Rev != rev {
+	if doc := must.Read(t, b); doc.Rev != rev {
 		t.Errorf("the document is revision %q, want %q", doc.Rev, rev)
 	}
 	works(t, b, b)
@@ -276,10 +277,10 @@ func TestASavedDocumentSurvivesAPowerCut(t *testing.T) {
 	rev := state.None
 	for _, text := range []string{"one", "two"} { // both ways to save
 		b := open(t, rigs.PostgresURL(server.Addr, "")) // none of its connections is older than the server
-		rev = save(t, b, rev, text)
+		rev = must.Save(t, b, rev, text)
 		server.Kill(t)
 		server.Start(t)
-		if doc := read(t, open(t, rigs.PostgresURL(server.Addr, ""))); string(doc.Data) != text || doc.Rev != rev {
+		if doc := must.Read(t, open(t, rigs.PostgresURL(server.Addr, ""))); string(doc.Data) != text || doc.Rev != rev {
 			t.Fatalf("the document is %q, revision %q, want %q, %q", doc.Data, doc.Rev, text, rev)
 		}
 	}

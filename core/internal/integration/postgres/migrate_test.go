@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
@@ -40,24 +41,24 @@ func TestMigration(t *testing.T) {
 		b := open(t, superURL(addr))
 		words := []string{`"recess"`, "recess migrate", "pgstate.Migrate", "SQLSTATE 42P01"}
 		_, err := state.Read(t.Context(), b)
-		refused(t, "Next", err, nil, words...)
+		must.Refuse(t, "Next", err, nil, words...)
 		_, _, err = b.Next(t.Context(), "1-0123456789abcdef")
-		refused(t, "Next since a revision", err, nil, words...)
+		must.Refuse(t, "Next since a revision", err, nil, words...)
 		_, err = b.Save(t.Context(), state.None, []byte("x"))
-		refused(t, "Save", err, nil, words...)
+		must.Refuse(t, "Save", err, nil, words...)
 		if errors.Is(err, state.ErrReadOnly) || strings.Contains(err.Error(), "saved or not") {
 			t.Errorf("Save: %v", err)
 		}
 		_, err = b.Announce(t.Context(), "web-1", nil, state.MinTTL)
-		refused(t, "Announce", err, nil, words...)
-		refused(t, "Withdraw", b.Withdraw(t.Context(), "web-1"), nil, words...)
+		must.Refuse(t, "Announce", err, nil, words...)
+		must.Refuse(t, "Withdraw", b.Withdraw(t.Context(), "web-1"), nil, words...)
 		_, err = b.Instances(t.Context())
-		refused(t, "Instances", err, nil, words...)
+		must.Refuse(t, "Instances", err, nil, words...)
 	})
 
 	t.Run("a user who may not make a table is told so", func(t *testing.T) {
 		b := open(t, rigs.PostgresURL(addr, ""))
-		refused(t, "Migrate", b.Migrate(t.Context()), nil, "migrate", "SQLSTATE 42501")
+		must.Refuse(t, "Migrate", b.Migrate(t.Context()), nil, "migrate", "SQLSTATE 42501")
 	})
 
 	t.Run("many processes migrate at once", func(t *testing.T) {
@@ -106,7 +107,7 @@ func TestMigration(t *testing.T) {
 		if err := b.Migrate(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		save(t, b, state.None, "kept")
+		must.Save(t, b, state.None, "kept")
 		rigs.Postgres(t, addr, "grant select on again, again_instances to recess")
 		before := psql(t, addr, "-c", "select xmin, * from pg_trigger where tgrelid = 'again'::regclass order by oid")
 		lender := poolOf(t, superURL(addr), nil)
@@ -126,7 +127,7 @@ func TestMigration(t *testing.T) {
 		if after := psql(t, addr, "-c", "select xmin, * from pg_trigger where tgrelid = 'again'::regclass order by oid"); after != before {
 			t.Errorf("the triggers were\n%s\nand are\n%s", before, after)
 		}
-		if doc := read(t, b); string(doc.Data) != "kept" {
+		if doc := must.Read(t, b); string(doc.Data) != "kept" {
 			t.Errorf("the document is %q", doc.Data)
 		}
 	})
@@ -152,14 +153,14 @@ func TestMigration(t *testing.T) {
 	t.Run("a table of somebody else is left as it is", func(t *testing.T) {
 		rigs.Postgres(t, addr, "create table theirs (name text, document text)")
 		b := open(t, superURL(addr)+"&table=theirs")
-		refused(t, "Migrate", b.Migrate(t.Context()), nil, `"theirs"`, "parameter table", "SQLSTATE 42703")
+		must.Refuse(t, "Migrate", b.Migrate(t.Context()), nil, `"theirs"`, "parameter table", "SQLSTATE 42703")
 		for _, left := range []string{"select count(*) from pg_trigger where tgrelid = 'theirs'::regclass", "select count(*) from pg_class where relname = 'theirs_instances'"} {
 			if n := rigs.PostgresNumber(t, addr, left); n != 0 {
 				t.Errorf("%s: %d", left, n)
 			}
 		}
 		_, err := state.Read(t.Context(), b)
-		refused(t, "Next", err, nil, "parameter table")
+		must.Refuse(t, "Next", err, nil, "parameter table")
 	})
 
 	t.Run("the schema is SQL for psql", func(t *testing.T) {
@@ -192,10 +193,10 @@ func TestMigration(t *testing.T) {
 			}
 		}
 		first, second := open(t, superURL(addr)+"&search_path=first"), open(t, superURL(addr)+"&options=-c%20search_path%3Dsecond")
-		save(t, first, state.None, "one")
-		save(t, second, state.None, "two")
+		must.Save(t, first, state.None, "one")
+		must.Save(t, second, state.None, "two")
 		for schema, want := range map[string]string{"first": "one", "second": "two"} {
-			if doc := read(t, open(t, superURL(addr)+"&table="+schema+".recess")); string(doc.Data) != want {
+			if doc := must.Read(t, open(t, superURL(addr)+"&table="+schema+".recess")); string(doc.Data) != want {
 				t.Errorf("%s: the document is %q", schema, doc.Data)
 			}
 		}
@@ -205,9 +206,9 @@ func TestMigration(t *testing.T) {
 // works asserts that one handle is told of what the other saves, and that both see an instance.
 func works(t *testing.T, a, b *pgstate.Backend) {
 	t.Helper()
-	got := waiting(t.Context(), b, read(t, b).Rev)
-	save(t, a, read(t, a).Rev, "told")
-	if answer := take(t, "the waiter", got); answer.err != nil || string(answer.doc.Data) != "told" {
+	got := waiting(t.Context(), b, must.Read(t, b).Rev)
+	must.Save(t, a, must.Read(t, a).Rev, "told")
+	if answer := must.Receive(t, "the waiter", got); answer.err != nil || string(answer.doc.Data) != "told" {
 		t.Errorf("the waiter got %q, %v", answer.doc.Data, answer.err)
 	}
 	if _, err := a.Announce(t.Context(), "web-1", []byte("x"), state.MinTTL*60); err != nil {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/proxy"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
@@ -22,33 +23,33 @@ func TestAStandby(t *testing.T) {
 	reader := open(t, rigs.PostgresURL(standby.Addr, "probe=100ms"))
 	both := rigs.PostgresURL(standby.Addr+","+primary.Addr, "probe=100ms")
 	either := open(t, both)
-	rev := save(t, writer, state.None, "one")
-	await(t, "the standby has it", func() bool { return read(t, reader).Rev == rev })
+	rev := must.Save(t, writer, state.None, "one")
+	must.Become(t, "the standby has it", func() bool { return must.Read(t, reader).Rev == rev })
 
 	_, err := reader.Save(t.Context(), rev, []byte("two"))
-	refused(t, "Save", err, state.ErrReadOnly, "standby", "primary", "25006")
+	must.Refuse(t, "Save", err, state.ErrReadOnly, "standby", "primary", "25006")
 	_, wait, err := reader.Next(t.Context(), rev)
-	refused(t, "Next", err, state.ErrUnchanged, "polled", "25006")
+	must.Refuse(t, "Next", err, state.ErrUnchanged, "polled", "25006")
 	if wait <= 0 {
 		t.Error("Next does not say when to ask for a watch again")
 	}
-	refused(t, "Migrate to the standby, where all is there", errors.Join(reader.Migrate(t.Context()), errors.New("nothing")), nil, "nothing")
+	must.Refuse(t, "Migrate to the standby, where all is there", errors.Join(reader.Migrate(t.Context()), errors.New("nothing")), nil, "nothing")
 
 	t.Run("of several hosts the primary is taken, whatever their order", func(t *testing.T) {
 		works(t, either, either)
-		if doc := read(t, writer); string(doc.Data) != "told" {
+		if doc := must.Read(t, writer); string(doc.Data) != "told" {
 			t.Errorf("the primary has %q", doc.Data)
 		}
 	})
 
 	t.Run("a standby that takes over is followed and written", func(t *testing.T) {
-		rev := read(t, writer).Rev
-		await(t, "the standby has it", func() bool { return read(t, reader).Rev == rev })
+		rev := must.Read(t, writer).Rev
+		must.Become(t, "the standby has it", func() bool { return must.Read(t, reader).Rev == rev })
 		primary.Kill(t)
 		if n := rigs.PostgresNumber(t, standby.Addr, "select pg_promote()::int"); n != 1 {
 			t.Fatal("the standby does not take over")
 		}
-		await(t, "the backend with both hosts has found it", func() bool {
+		must.Become(t, "the backend with both hosts has found it", func() bool {
 			_, err := state.Read(t.Context(), either)
 			return err == nil
 		})
@@ -57,9 +58,9 @@ func TestAStandby(t *testing.T) {
 			if rev, err = either.Save(t.Context(), rev, []byte("after")); err != nil {
 				t.Fatal(err)
 			}
-			answer := take(t, "the follower", got)
+			answer := must.Receive(t, "the follower", got)
 			if errors.Is(answer.err, state.ErrUnchanged) { // it had just looked, and polls for a little while still
-				if answer.doc = read(t, reader); answer.doc.Rev != rev {
+				if answer.doc = must.Read(t, reader); answer.doc.Rev != rev {
 					t.Fatalf("the follower reads revision %q, want %q", answer.doc.Rev, rev)
 				}
 				continue
@@ -78,19 +79,19 @@ func TestAConnectionToWhatWasThePrimaryIsGivenUp(t *testing.T) {
 	server := start(t)
 	link := proxy.New(t, server.Addr)
 	b := open(t, rigs.PostgresURL(link.Addr, ""))
-	rev := save(t, b, state.None, "one")
+	rev := must.Save(t, b, state.None, "one")
 	rigs.Postgres(t, server.Addr, "alter system set default_transaction_read_only = on")
 	rigs.Postgres(t, server.Addr, "select pg_reload_conf()")
-	await(t, "the server takes no changes", func() bool {
+	must.Become(t, "the server takes no changes", func() bool {
 		var err error
 		rev, err = b.Save(t.Context(), rev, []byte("x"+string(rev)))
 		if err != nil {
-			refused(t, "Save", err, state.ErrReadOnly)
+			must.Refuse(t, "Save", err, state.ErrReadOnly)
 		}
 		return err != nil
 	})
 	arrived := len(link.Arrived())
-	doc := read(t, b)
+	doc := must.Read(t, b)
 	if !strings.HasPrefix(string(doc.Data), "x") && string(doc.Data) != "one" {
 		t.Errorf("the document is %q", doc.Data)
 	}
@@ -106,11 +107,11 @@ func TestAHostThatSwallowsEverythingIsPassedOver(t *testing.T) {
 	silent := proxy.New(t, server.Addr)
 	silent.FreezeAll()
 	b := open(t, rigs.PostgresURL(silent.Addr+","+server.Addr, listens+"second"))
-	rev := save(t, b, state.None, "one")
+	rev := must.Save(t, b, state.None, "one")
 	got := waiting(t.Context(), b, rev)
 	awaitListener(t, server.Addr, "second")
-	save(t, open(t, rigs.PostgresURL(server.Addr, "")), rev, "two")
-	if answer := take(t, "the waiter", got); string(answer.doc.Data) != "two" {
+	must.Save(t, open(t, rigs.PostgresURL(server.Addr, "")), rev, "two")
+	if answer := must.Receive(t, "the waiter", got); string(answer.doc.Data) != "two" {
 		t.Errorf("the waiter got %q, %v", answer.doc.Data, answer.err)
 	}
 }

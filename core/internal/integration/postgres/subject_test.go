@@ -2,13 +2,12 @@ package postgres_test
 
 import (
 	"context"
-	"errors"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
@@ -89,38 +88,6 @@ func poolOf(t *testing.T, connString string, change func(*pgxpool.Config)) *pgxp
 
 func superURL(addr string) string { return "postgres://postgres@" + addr + "/postgres?sslmode=disable" }
 
-func read(t *testing.T, b state.Backend) state.Doc {
-	t.Helper()
-	doc, err := state.Read(t.Context(), b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return doc
-}
-
-func save(t *testing.T, b state.Backend, old state.Rev, data string) state.Rev {
-	t.Helper()
-	rev, err := b.Save(t.Context(), old, []byte(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rev
-}
-
-// refused asserts that an error wraps a sentinel and says each of the words.
-func refused(t *testing.T, what string, err, sentinel error, words ...string) {
-	t.Helper()
-	if err == nil || sentinel != nil && !errors.Is(err, sentinel) {
-		t.Errorf("%s: error %v, want one that wraps %v", what, err, sentinel)
-		return
-	}
-	for _, word := range words {
-		if !strings.Contains(err.Error(), word) {
-			t.Errorf("%s: %v, want something about %s", what, err, word)
-		}
-	}
-}
-
 // An answer is what Next returned.
 type answer struct {
 	doc  state.Doc
@@ -138,45 +105,15 @@ func waiting(ctx context.Context, b state.Backend, since state.Rev) <-chan answe
 	return got
 }
 
-// take returns what is received in time.
-func take[T any](t *testing.T, what string, got <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-got:
-		return v
-	case <-time.After(patience):
-		t.Fatalf("%s: nothing within %v", what, patience)
-		panic("unreachable")
-	}
-}
-
-// await returns once something is so that nobody can tell of.
-func await(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !is(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("it is not so within %v: %s", patience, what)
-		}
-	}
-}
-
 // listens is the parameter that gives a backend's connections a name, and has the one that listens soon do nothing but
 // ping; and awaitListener returns the process id of that one.
 const listens = "probe=100ms&application_name="
 
 func awaitListener(t *testing.T, addr, name string) (pid int) {
 	t.Helper()
-	await(t, name+" listens", func() bool {
+	must.Become(t, name+" listens", func() bool {
 		pid = rigs.PostgresNumber(t, addr, `select coalesce(max(pid), 0) from pg_stat_activity where application_name = $1 and query = '-- ping'`, name)
 		return pid != 0
 	})
 	return pid
-}
-
-// within fails the test if do takes for ever.
-func within(t *testing.T, what string, do func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() { defer close(done); do() }()
-	take(t, what, done)
 }

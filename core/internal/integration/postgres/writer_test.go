@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/proxy"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
@@ -37,7 +38,7 @@ func TestWriters(t *testing.T) {
 // waitingForALock: what was given up must not happen later, when the lock is free.
 func waitingForALock(t *testing.T, server *servers.Server) {
 	b := open(t, rigs.PostgresURL(server.Addr, "timeout=1s&application_name=waits"))
-	rev := save(t, b, state.None, "before")
+	rev := must.Save(t, b, state.None, "before")
 	pool := poolOf(t, superURL(server.Addr), nil)
 	for what, lock := range map[string]string{
 		"the row":   "select * from recess where name = 'recess' for update",
@@ -50,36 +51,36 @@ func waitingForALock(t *testing.T, server *servers.Server) {
 		if _, err := tx.Exec(t.Context(), lock); err != nil {
 			t.Fatal(err)
 		}
-		within(t, "Save while "+what+" is locked", func() {
+		must.End(t, "Save while "+what+" is locked", func() {
 			_, err = b.Save(t.Context(), rev, []byte("after"))
 		})
-		refused(t, what, err, context.DeadlineExceeded)
+		must.Refuse(t, what, err, context.DeadlineExceeded)
 		if what == "the row" {
-			refused(t, what, err, context.DeadlineExceeded, "pg_locks", "SQLSTATE 55P03")
+			must.Refuse(t, what, err, context.DeadlineExceeded, "pg_locks", "SQLSTATE 55P03")
 			if strings.Contains(err.Error(), "saved or not") {
 				t.Errorf("a refused Save is in doubt: %v", err)
 			}
 		}
-		if doc := read(t, b); doc.Rev != rev { // readers wait for nobody
+		if doc := must.Read(t, b); doc.Rev != rev { // readers wait for nobody
 			t.Errorf("%s: the document is %q", what, doc.Data)
 		}
-		await(t, "nobody waits for the lock any more", func() bool {
+		must.Become(t, "nobody waits for the lock any more", func() bool {
 			return rigs.PostgresNumber(t, server.Addr, "select count(*) from pg_stat_activity where application_name = 'waits' and wait_event_type = 'Lock'") == 0
 		})
 		if err := tx.Rollback(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if doc := read(t, b); doc.Rev != rev {
+		if doc := must.Read(t, b); doc.Rev != rev {
 			t.Errorf("%s: after all, the document is %q", what, doc.Data)
 		}
 	}
-	save(t, b, rev, "after")
+	must.Save(t, b, rev, "after")
 }
 
 // earlierDeadline: the deadline that counts is the earlier one.
 func earlierDeadline(t *testing.T, server *servers.Server) {
 	b := open(t, rigs.PostgresURL(server.Addr, "timeout=1h"))
-	rev := save(t, b, state.None, "before")
+	rev := must.Save(t, b, state.None, "before")
 	tx, err := poolOf(t, superURL(server.Addr), nil).Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -88,12 +89,12 @@ func earlierDeadline(t *testing.T, server *servers.Server) {
 	if _, err := tx.Exec(t.Context(), "select * from recess for update"); err != nil {
 		t.Fatal(err)
 	}
-	within(t, "Save with a deadline", func() {
+	must.End(t, "Save with a deadline", func() {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
 		_, err = b.Save(ctx, rev, []byte("after"))
 	})
-	refused(t, "Save", err, context.DeadlineExceeded)
+	must.Refuse(t, "Save", err, context.DeadlineExceeded)
 }
 
 // stricterIsolation: a database may have a default other than read committed.
@@ -112,7 +113,7 @@ func stricterIsolation(t *testing.T, server *servers.Server) {
 			if err := errors.Join(errs...); err != nil {
 				t.Fatal(err)
 			}
-			if doc := read(t, open(t, url)); string(doc.Data) != strconv.Itoa(writers*each) {
+			if doc := must.Read(t, open(t, url)); string(doc.Data) != strconv.Itoa(writers*each) {
 				t.Errorf("the document is %q after %d changes", doc.Data, writers*each)
 			}
 		})
@@ -145,14 +146,14 @@ func answerIsLost(t *testing.T, server *servers.Server) {
 	link := proxy.New(t, server.Addr)
 	b := open(t, rigs.PostgresURL(link.Addr, "timeout=2s"))
 	direct := open(t, rigs.PostgresURL(server.Addr, ""))
-	rev := save(t, b, state.None, "one")
+	rev := must.Save(t, b, state.None, "one")
 	answered := func(piece []byte) bool { return bytes.Contains(piece, []byte("UPDATE 1")) }
 
 	lost := link.Drop(answered)
 	_, err := b.Save(t.Context(), rev, []byte("two"))
-	take(t, "the answer's loss", lost)
-	refused(t, "Save without an answer", err, context.DeadlineExceeded, "saved or not", "read it")
-	doc := read(t, direct)
+	must.Receive(t, "the answer's loss", lost)
+	must.Refuse(t, "Save without an answer", err, context.DeadlineExceeded, "saved or not", "read it")
+	doc := must.Read(t, direct)
 	if string(doc.Data) != "two" || !strings.HasPrefix(string(doc.Rev), "2-") {
 		t.Fatalf("the document is %q, revision %q", doc.Data, doc.Rev)
 	}
@@ -160,12 +161,12 @@ func answerIsLost(t *testing.T, server *servers.Server) {
 	lost = link.Drop(answered)
 	go func() { <-lost; link.Cut() }()
 	_, err = b.Save(t.Context(), doc.Rev, []byte("three"))
-	refused(t, "Save whose connection was cut", err, nil, "saved or not")
-	doc = read(t, direct)
+	must.Refuse(t, "Save whose connection was cut", err, nil, "saved or not")
+	doc = must.Read(t, direct)
 	if string(doc.Data) != "three" || !strings.HasPrefix(string(doc.Rev), "3-") {
 		t.Fatalf("the document is %q, revision %q", doc.Data, doc.Rev)
 	}
-	if got := read(t, b); got.Rev != doc.Rev { // and it goes on
+	if got := must.Read(t, b); got.Rev != doc.Rev { // and it goes on
 		t.Errorf("it reads revision %q, want %q", got.Rev, doc.Rev)
 	}
 }
@@ -174,7 +175,7 @@ func nobodyReached(t *testing.T, server *servers.Server) {
 	b := open(t, rigs.PostgresURL(server.Addr, ""))
 	server.Kill(t)
 	_, err := b.Save(t.Context(), state.None, []byte("x"))
-	refused(t, "Save", err, nil, "connection refused")
+	must.Refuse(t, "Save", err, nil, "connection refused")
 	if strings.Contains(err.Error(), "saved or not") {
 		t.Errorf("it is in doubt: %v", err)
 	}
@@ -188,14 +189,14 @@ func poolIsEmpty(t *testing.T, server *servers.Server) {
 		t.Fatal(err)
 	}
 	_, err = state.Read(t.Context(), b)
-	refused(t, "Next", err, context.DeadlineExceeded, "all 1 connections of the pool")
+	must.Refuse(t, "Next", err, context.DeadlineExceeded, "all 1 connections of the pool")
 	_, err = b.Save(t.Context(), state.None, []byte("x"))
-	refused(t, "Save", err, context.DeadlineExceeded, "all 1 connections of the pool")
+	must.Refuse(t, "Save", err, context.DeadlineExceeded, "all 1 connections of the pool")
 	if strings.Contains(err.Error(), "saved or not") {
 		t.Errorf("it is in doubt: %v", err)
 	}
 	busy.Release()
-	save(t, b, state.None, "x")
+	must.Save(t, b, state.None, "x")
 }
 
 // callersPool but is none of its connections, and nothing that the caller does with
@@ -205,12 +206,12 @@ func callersPool(t *testing.T, server *servers.Server) {
 	url := rigs.PostgresURL(server.Addr, "pool_max_conns=1&statement_cache_capacity=0&default_query_exec_mode=simple_protocol&application_name=caller")
 	pool := poolOf(t, url, callersOwn(&asked, &prepared))
 	b := over(t, pool, pgstate.Config{Probe: 100 * time.Millisecond})
-	rev := save(t, b, state.None, "one")
+	rev := must.Save(t, b, state.None, "one")
 	for _, text := range []string{"two", "three"} {
 		got := waiting(t.Context(), b, rev)
 		awaitListener(t, server.Addr, "caller")
-		rev = save(t, b, rev, text)
-		if answer := take(t, "the waiter", got); answer.err != nil || string(answer.doc.Data) != text || answer.doc.Rev != rev {
+		rev = must.Save(t, b, rev, text)
+		if answer := must.Receive(t, "the waiter", got); answer.err != nil || string(answer.doc.Data) != text || answer.doc.Rev != rev {
 			t.Fatalf("the waiter got %q, %v", answer.doc.Data, answer.err)
 		}
 	}

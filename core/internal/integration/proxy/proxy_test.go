@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/recess-go/recess/core/internal/integration/must"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -112,15 +114,6 @@ func isReset(t *testing.T, p *Proxy) {
 	}
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not seen: %s", what)
-		}
-	}
-}
-
 func TestASoundProxyPassesBothWaysAndBothEnds(t *testing.T) {
 	addr, ended := echo(t)
 	p := New(t, addr)
@@ -133,7 +126,7 @@ func TestASoundProxyPassesBothWaysAndBothEnds(t *testing.T) {
 	}
 	conn.Close()
 	<-ended
-	eventually(t, "no link", func() bool { return p.Open() == 0 })
+	must.Become(t, "no link", func() bool { return p.Open() == 0 })
 
 	conn = dial(t, p)
 	works(t, conn)
@@ -176,7 +169,7 @@ func TestAFrozenLinkSwallowsEverythingAndNewOnesWork(t *testing.T) {
 		t.Errorf("%d links open, want 2", p.Open())
 	}
 	frozen.Close()
-	eventually(t, "one link", func() bool { return p.Open() == 1 })
+	must.Become(t, "one link", func() bool { return p.Open() == 1 })
 	select {
 	case <-ended:
 		t.Error("the target was told that the client of a half-open link is gone")
@@ -222,7 +215,7 @@ func TestFreezeAllSwallowsWhatNewLinksSay(t *testing.T) {
 	silent(t, during)
 	works(t, dial(t, p))
 	during.Close()
-	eventually(t, "two links", func() bool { return p.Open() == 2 })
+	must.Become(t, "two links", func() bool { return p.Open() == 2 })
 }
 
 func TestRefuseResetsNewLinksAlone(t *testing.T) {
@@ -248,7 +241,7 @@ func TestALinkToATargetThatIsDownIsReset(t *testing.T) {
 	listener.Close()
 	p := New(t, listener.Addr().String())
 	isReset(t, p)
-	eventually(t, "no link", func() bool { return p.Open() == 0 })
+	must.Become(t, "no link", func() bool { return p.Open() == 0 })
 }
 
 func TestDelayHoldsDataBackEachWayUntilItIsHealed(t *testing.T) {
@@ -332,7 +325,7 @@ func TestNothingRunsAfterClose(t *testing.T) {
 			defer late.Close()
 		}
 		p.Close()
-		eventually(t, name+": no goroutine of the proxy", func() bool {
+		must.Become(t, name+": no goroutine of the proxy", func() bool {
 			stacks := make([]byte, 1<<20)
 			return !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("integration/proxy.(*Proxy)."))
 		})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
@@ -162,10 +163,10 @@ func TestAUserWhoMayOnlyReadFollowsTheState(t *testing.T) {
 	admin := rigs.RedisClient(t, server.Addr)
 	grant(t, admin, "follower", "recess", reading)
 	writer, b := open(t, "redis://"+server.Addr), open(t, "redis://follower:secret@"+server.Addr)
-	rev := save(t, writer, state.None, "first")
+	rev := must.Save(t, writer, state.None, "first")
 	got := waiting(t, b, rev, server.Addr, channel)
-	save(t, writer, rev, "second")
-	if doc := take(t, got); string(doc.Data) != "second" {
+	must.Save(t, writer, rev, "second")
+	if doc := must.Receive(t, "the waiter's answer", got); string(doc.Data) != "second" {
 		t.Errorf("the follower got %q", doc.Data)
 	}
 	_, err := b.Save(t.Context(), rev, []byte("third"))
@@ -183,8 +184,8 @@ func TestASaveThatNobodyMayBeToldOfIsASave(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := open(t, "redis://app:secret@"+server.Addr)
-	rev := save(t, b, state.None, "first")
-	if doc := read(t, b); doc.Rev != rev {
+	rev := must.Save(t, b, state.None, "first")
+	if doc := must.Read(t, b); doc.Rev != rev {
 		t.Errorf("the document is %s, want %s", doc.Rev, rev)
 	}
 	_, wait, err := b.Next(t.Context(), rev)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/proxy"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
@@ -19,28 +20,10 @@ import (
 // patience is how long what must happen may take on a slow machine.
 const patience = 30 * time.Second
 
-func read(t *testing.T, b state.Backend) state.Doc {
-	t.Helper()
-	doc, err := state.Read(t.Context(), b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return doc
-}
-
-func save(t *testing.T, b state.Backend, old state.Rev, data string) state.Rev {
-	t.Helper()
-	rev, err := b.Save(t.Context(), old, []byte(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rev
-}
-
 func TestTheDocumentStandsInAHashForRedisCLI(t *testing.T) {
 	server := servers.Redis(t)
 	b := open(t, "redis://"+server.Addr+"?key=shop:maintenance&db=3")
-	save(t, b, state.None, `{"version":1}`)
+	must.Save(t, b, state.None, `{"version":1}`)
 	conn := rigs.RedisClient(t, server.Addr).Conn()
 	defer conn.Close()
 	if err := conn.Select(t.Context(), 3).Err(); err != nil {
@@ -49,22 +32,22 @@ func TestTheDocumentStandsInAHashForRedisCLI(t *testing.T) {
 	if got, err := conn.HGet(t.Context(), "shop:maintenance", "document").Result(); got != `{"version":1}` || err != nil {
 		t.Errorf("HGET shop:maintenance document: %q, %v", got, err)
 	}
-	if doc := read(t, open(t, "redis://"+server.Addr+"/0?key=shop:maintenance")); doc.Rev != state.None {
+	if doc := must.Read(t, open(t, "redis://"+server.Addr+"/0?key=shop:maintenance")); doc.Rev != state.None {
 		t.Errorf("database 0 has the document of database 3")
 	}
 }
 
 func TestASocketOfThisMachineIsAServerToo(t *testing.T) {
 	dir, err := os.MkdirTemp("", "redis") // a socket's path must not be long
-	must(t, err)
+	must.Do(t, err)
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "redis.sock")
 	server := servers.RedisWith(t, "--unixsocket", path)
 	url := "redis+unix://" + path + "?db=2"
-	rev := save(t, open(t, url), state.None, "first")
+	rev := must.Save(t, open(t, url), state.None, "first")
 	got := waiting(t, open(t, url), rev, server.Addr, "{recess}:changes:2")
-	save(t, open(t, "redis://"+server.Addr+"/2"), rev, "second")
-	if doc := take(t, got); string(doc.Data) != "second" {
+	must.Save(t, open(t, "redis://"+server.Addr+"/2"), rev, "second")
+	if doc := must.Receive(t, "the waiter's answer", got); string(doc.Data) != "second" {
 		t.Errorf("the waiter got %q", doc.Data)
 	}
 }
@@ -77,7 +60,7 @@ func TestADocumentWrittenByHandHasARevisionOfItsOwn(t *testing.T) {
 	seen := make(map[state.Rev]string)
 	look := func(want string) state.Rev {
 		t.Helper()
-		doc := read(t, b)
+		doc := must.Read(t, b)
 		if string(doc.Data) != want {
 			t.Errorf("the document is %q, want %q", doc.Data, want)
 		}
@@ -95,7 +78,7 @@ func TestADocumentWrittenByHandHasARevisionOfItsOwn(t *testing.T) {
 	}
 	by("hset", "recess", "document", "by hand")
 	first := look("by hand")
-	save(t, b, first, "saved")
+	must.Save(t, b, first, "saved")
 	saved := look("saved")
 	by("hset", "recess", "document", "by hand again")
 	look("by hand again")
@@ -105,7 +88,7 @@ func TestADocumentWrittenByHandHasARevisionOfItsOwn(t *testing.T) {
 	for i, rev := range []any{"-1", "x", "", "007", "999999999999999", "1000000000000000", "1e3", "1\n"} {
 		by("hset", "recess", "document", fmt.Sprint("with rev ", i), "rev", rev)
 		before := look(fmt.Sprint("with rev ", i))
-		save(t, b, before, fmt.Sprint("saved after ", i))
+		must.Save(t, b, before, fmt.Sprint("saved after ", i))
 		if after := look(fmt.Sprint("saved after ", i)); after == before {
 			t.Errorf("after rev %q, both are %s", rev, after)
 		}
@@ -113,10 +96,10 @@ func TestADocumentWrittenByHandHasARevisionOfItsOwn(t *testing.T) {
 	by("hdel", "recess", "rev", "save")
 	look("saved after 7")
 	by("hdel", "recess", "document")
-	if doc := read(t, b); doc.Rev != state.None {
+	if doc := must.Read(t, b); doc.Rev != state.None {
 		t.Errorf("a hash without a document is revision %q", doc.Rev)
 	}
-	save(t, b, state.None, "anew")
+	must.Save(t, b, state.None, "anew")
 	look("anew")
 }
 
@@ -124,7 +107,7 @@ func TestAHintThatWasPublishedByHandWakesWaiters(t *testing.T) {
 	server := servers.Redis(t)
 	admin := rigs.RedisClient(t, server.Addr)
 	b := open(t, "redis://"+server.Addr)
-	rev := save(t, b, state.None, "first")
+	rev := must.Save(t, b, state.None, "first")
 	got := waiting(t, b, rev, admin.Options().Addr, "{recess}:changes:0")
 	rigs.RedisPut(t, admin, "recess", []byte("by hand"))
 	for _, message := range []string{"look", "2-forged\nforged", ""} { // whatever it says: the store is read
@@ -132,19 +115,8 @@ func TestAHintThatWasPublishedByHandWakesWaiters(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if doc := take(t, got); string(doc.Data) != "by hand" {
+	if doc := must.Receive(t, "the waiter's answer", got); string(doc.Data) != "by hand" {
 		t.Errorf("the waiter got %q", doc.Data)
-	}
-}
-
-func take(t *testing.T, got <-chan state.Doc) state.Doc {
-	t.Helper()
-	select {
-	case doc := <-got:
-		return doc
-	case <-time.After(patience):
-		t.Fatal("the waiter was not woken")
-		panic("unreachable")
 	}
 }
 
@@ -172,32 +144,22 @@ func waiting(t *testing.T, b state.Backend, since state.Rev, addr, channel strin
 func awaitSubscribers(t *testing.T, addr, channel string, want int64) {
 	t.Helper()
 	admin := rigs.RedisClient(t, addr)
-	await(t, fmt.Sprintf("%d subscribers", want), func() bool {
+	must.Become(t, fmt.Sprintf("%d subscribers", want), func() bool {
 		n, err := admin.PubSubNumSub(t.Context(), channel).Result()
 		return err == nil && n[channel] == want
 	})
-}
-
-// await waits for something that must become true.
-func await(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) { // nothing tells of it
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %v", what, patience)
-		}
-	}
 }
 
 // TestDatabasesDoNotHearOfEachOther matters since Redis has one set of channels for all of them.
 func TestDatabasesDoNotHearOfEachOther(t *testing.T) {
 	server := servers.Redis(t)
 	zero, one := open(t, "redis://"+server.Addr+"/0"), open(t, "redis://"+server.Addr+"/1")
-	rev := save(t, zero, state.None, "zero")
+	rev := must.Save(t, zero, state.None, "zero")
 	got := waiting(t, zero, rev, server.Addr, "{recess}:changes:0")
-	other := save(t, one, state.None, "one")
-	save(t, one, other, "one again")
-	save(t, zero, rev, "zero again")
-	if doc := take(t, got); string(doc.Data) != "zero again" {
+	other := must.Save(t, one, state.None, "one")
+	must.Save(t, one, other, "one again")
+	must.Save(t, zero, rev, "zero again")
+	if doc := must.Receive(t, "the waiter's answer", got); string(doc.Data) != "zero again" {
 		t.Errorf("the waiter got %q", doc.Data)
 	}
 }
@@ -218,11 +180,11 @@ func TestAWipedServerHasNoDocument(t *testing.T) {
 			revs := map[state.Rev]bool{}
 			rev := state.None
 			for i := range 3 {
-				rev = save(t, b, rev, fmt.Sprint("before ", i))
+				rev = must.Save(t, b, rev, fmt.Sprint("before ", i))
 				revs[rev] = true
 			}
 			wipe(t, server)
-			if doc := read(t, b); doc.Rev != state.None || doc.Data != nil {
+			if doc := must.Read(t, b); doc.Rev != state.None || doc.Data != nil {
 				t.Errorf("revision %q with %q", doc.Rev, doc.Data)
 			}
 			if _, err := b.Save(t.Context(), rev, []byte("late")); !errors.Is(err, state.ErrConflict) {
@@ -230,7 +192,7 @@ func TestAWipedServerHasNoDocument(t *testing.T) {
 			}
 			rev = state.None
 			for i := range 3 {
-				if rev = save(t, b, rev, fmt.Sprint("after ", i)); revs[rev] {
+				if rev = must.Save(t, b, rev, fmt.Sprint("after ", i)); revs[rev] {
 					t.Errorf("%q was the revision of a document that is gone", rev)
 				}
 			}
@@ -243,18 +205,18 @@ func TestASaveWhoseAnswerWasLostKnowsItself(t *testing.T) {
 	server := servers.Redis(t)
 	link := proxy.New(t, server.Addr)
 	b := open(t, "redis://"+link.Addr+"?timeout=2s")
-	rev := save(t, b, state.None, "first")
+	rev := must.Save(t, b, state.None, "first")
 	lost := link.Drop(func(piece []byte) bool { return bytes.Contains(piece, []byte("\r\n2-")) })
-	next := save(t, b, rev, "second")
+	next := must.Save(t, b, rev, "second")
 	select {
 	case <-lost:
 	default:
 		t.Fatal("no answer was lost")
 	}
-	if doc := read(t, b); doc.Rev != next || string(doc.Data) != "second" {
+	if doc := must.Read(t, b); doc.Rev != next || string(doc.Data) != "second" {
 		t.Errorf("the document is %q, revision %s, want %s", doc.Data, doc.Rev, next)
 	}
-	if doc := read(t, b); doc.Rev[0] != '2' {
+	if doc := must.Read(t, b); doc.Rev[0] != '2' {
 		t.Errorf("it was saved more than once: %s", doc.Rev)
 	}
 }
@@ -265,7 +227,7 @@ func TestASaveWhoseAnswerWasLostIsNoConflictWithWhoCameAfterIt(t *testing.T) {
 	server := servers.Redis(t)
 	link := proxy.New(t, server.Addr)
 	b, other := open(t, "redis://"+link.Addr+"?timeout=4s"), open(t, "redis://"+server.Addr)
-	rev := save(t, b, state.None, "first")
+	rev := must.Save(t, b, state.None, "first")
 	lost := link.Drop(func(piece []byte) bool { return bytes.Contains(piece, []byte("\r\n2-")) })
 	result := make(chan error, 1)
 	go func() {
@@ -273,7 +235,7 @@ func TestASaveWhoseAnswerWasLostIsNoConflictWithWhoCameAfterIt(t *testing.T) {
 		result <- err
 	}()
 	<-lost
-	save(t, other, read(t, other).Rev, "third")
+	must.Save(t, other, must.Read(t, other).Rev, "third")
 	err := <-result
 	if err == nil || errors.Is(err, state.ErrConflict) || !bytes.Contains([]byte(err.Error()), []byte("not known")) {
 		t.Errorf("Save: %v", err)
@@ -284,7 +246,7 @@ func TestASaveWhoseAnswerWasLostIsNoConflictWithWhoCameAfterIt(t *testing.T) {
 func TestOnlyOneOfTwoEqualSavesWins(t *testing.T) {
 	server := servers.Redis(t)
 	a, b := open(t, "redis://"+server.Addr), open(t, "redis://"+server.Addr)
-	save(t, a, state.None, "the same")
+	must.Save(t, a, state.None, "the same")
 	if _, err := b.Save(t.Context(), state.None, []byte("the same")); !errors.Is(err, state.ErrConflict) {
 		t.Errorf("the second save: %v", err)
 	}
@@ -294,12 +256,12 @@ func TestALargeDocumentIsReadByThoseWhoAreToldOfIt(t *testing.T) {
 	server := servers.Redis(t)
 	a, b := open(t, "redis://"+server.Addr), open(t, "redis://"+server.Addr)
 	for _, size := range []int{8 << 10, 8<<10 + 1, state.MaxSize} {
-		rev := read(t, a).Rev
+		rev := must.Read(t, a).Rev
 		got := waiting(t, a, rev, server.Addr, "{recess}:changes:0")
 		before := rigs.RedisCalls(rigs.RedisClient(t, server.Addr), "hmget")
 		data := bytes.Repeat([]byte("x"), size)
-		save(t, b, rev, string(data))
-		if doc := take(t, got); !bytes.Equal(doc.Data, data) {
+		must.Save(t, b, rev, string(data))
+		if doc := must.Receive(t, "the waiter's answer", got); !bytes.Equal(doc.Data, data) {
 			t.Errorf("of %d bytes, %d came", size, len(doc.Data))
 		}
 		looks := rigs.RedisCalls(rigs.RedisClient(t, server.Addr), "hmget") - before - 1 // one is the script's

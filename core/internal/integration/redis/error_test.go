@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
@@ -22,7 +23,7 @@ func TestWhatAServerRefusesIsExplained(t *testing.T) {
 	configure := func(name, value string) func(t *testing.T) {
 		return func(t *testing.T) {
 			was := admin.ConfigGet(t.Context(), name).Val()[name]
-			must(t, admin.ConfigSet(t.Context(), name, value).Err())
+			must.Do(t, admin.ConfigSet(t.Context(), name, value).Err())
 			t.Cleanup(func() { _ = rigs.RedisClient(t, server.Addr).ConfigSet(t.Context(), name, was).Err() })
 		}
 	}
@@ -50,13 +51,13 @@ func TestWhatAServerRefusesIsExplained(t *testing.T) {
 		{"a wrong password", nothing, "redis://mallory:hunter2@" + server.Addr, watch, "it refuses the user or the password"},
 		{"a database that is not there", nothing, "redis://" + server.Addr + "/99", read, "it has no database of this number"},
 		{"a string in the document's place", func(t *testing.T) {
-			must(t, admin.Set(t.Context(), "taken", "x", 0).Err())
+			must.Do(t, admin.Set(t.Context(), "taken", "x", 0).Err())
 		}, "redis://" + server.Addr + "?key=taken", read, "the key holds something else"},
 		{"a list in the document's place, to save", func(t *testing.T) {
-			must(t, admin.RPush(t.Context(), "listed", "x").Err())
+			must.Do(t, admin.RPush(t.Context(), "listed", "x").Err())
 		}, "redis://" + server.Addr + "?key=listed", save, "the key holds something else"},
 		{"a string in the index's place", func(t *testing.T) {
-			must(t, admin.Set(t.Context(), "{taken}:instances", "x", 0).Err())
+			must.Do(t, admin.Set(t.Context(), "{taken}:instances", "x", 0).Err())
 		}, "redis://" + server.Addr + "?key=taken", announce, "the key holds something else"},
 		{"full memory", configure("maxmemory", "1000"), "redis://" + server.Addr, save, "maxmemory"},
 		{"too few replicas", configure("min-replicas-to-write", "1"), "redis://" + server.Addr, save, "min-replicas-to-write"},
@@ -82,9 +83,9 @@ func TestWhatAServerRefusesIsExplained(t *testing.T) {
 func TestAReplicaIsReadOnly(t *testing.T) {
 	master := servers.RedisWith(t)
 	replica := servers.RedisReplica(t, master)
-	rev := save(t, open(t, "redis://"+master.Addr), state.None, "a document")
+	rev := must.Save(t, open(t, "redis://"+master.Addr), state.None, "a document")
 	b := open(t, "redis://"+replica.Addr)
-	await(t, "the replica has the document", func() bool { doc, err := state.Read(t.Context(), b); return err == nil && doc.Rev == rev })
+	must.Become(t, "the replica has the document", func() bool { doc, err := state.Read(t.Context(), b); return err == nil && doc.Rev == rev })
 	_, err := b.Save(t.Context(), rev, []byte("another"))
 	if !errors.Is(err, state.ErrReadOnly) || !strings.Contains(err.Error(), "redis+sentinel:") {
 		t.Errorf("Save: %v", err)
@@ -114,7 +115,7 @@ func TestAClientThatCannotBeUsedIsRefused(t *testing.T) {
 	single := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", ContextTimeoutEnabled: true})
 	defer single.Close()
 	pipeliner, err := single.AutoPipeline()
-	must(t, err)
+	must.Do(t, err)
 	for _, c := range []struct {
 		name   string
 		client redis.UniversalClient
@@ -148,9 +149,9 @@ func TestAClientThatCannotBeUsedIsRefused(t *testing.T) {
 func TestTheCallersClosedClientIsNamed(t *testing.T) {
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", ContextTimeoutEnabled: true})
 	b, err := redisstate.New(client, redisstate.Config{})
-	must(t, err)
+	must.Do(t, err)
 	defer b.Close()
-	must(t, client.Close())
+	must.Do(t, client.Close())
 	if _, err := state.Read(t.Context(), b); err == nil || !strings.Contains(err.Error(), "its client was closed") {
 		t.Errorf("Read: %v", err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/proxy"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
@@ -54,7 +55,7 @@ func TestALookAfterTheLinksFrozeGetsANewConnection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			link := proxy.New(t, server.Addr)
 			b := open(t, "redis://"+link.Addr+"?timeout=3s")
-			rev := save(t, b, read(t, b).Rev, "a document")
+			rev := must.Save(t, b, must.Read(t, b).Rev, "a document")
 			burst(t, b)
 			if open := link.Open(); open < 2 {
 				t.Fatalf("there are %d connections", open)
@@ -73,14 +74,14 @@ func TestTheLookAfterALostWatchDoesNotTryDeadConnections(t *testing.T) {
 	server := servers.Redis(t)
 	link := proxy.New(t, server.Addr)
 	b := open(t, "redis://"+link.Addr+"?timeout=2m&probe=200ms")
-	rev := save(t, b, state.None, "first")
+	rev := must.Save(t, b, state.None, "first")
 	burst(t, b)
 	lost := make(chan error, 1)
 	go func() {
 		_, _, err := b.Next(t.Context(), rev)
 		lost <- err
 	}()
-	await(t, "the waiter waits", func() bool { return goroutines("driver.(*Backend).await(") == 1 })
+	must.Become(t, "the waiter waits", func() bool { return goroutines("driver.(*Backend).await(") == 1 })
 	link.Freeze()
 	select {
 	case err := <-lost:
@@ -117,7 +118,7 @@ func TestNobodySubscribesBehindTheDriversBack(t *testing.T) {
 			if kind == "the caller's client" {
 				b = over(t, &redis.Options{Addr: link.Addr, ContextTimeoutEnabled: true}, redisstate.Config{})
 			}
-			rev := save(t, b, state.None, "first")
+			rev := must.Save(t, b, state.None, "first")
 			lost := make(chan error, 1)
 			go func() {
 				_, _, err := b.Next(t.Context(), rev)
@@ -135,7 +136,7 @@ func TestNobodySubscribesBehindTheDriversBack(t *testing.T) {
 				t.Errorf("%d connections were made", more)
 			}
 			// What changed meanwhile is seen by the next look, which subscribes first.
-			save(t, open(t, "redis://"+server.Addr), rev, "second")
+			must.Save(t, open(t, "redis://"+server.Addr), rev, "second")
 			doc, _, err := b.Next(t.Context(), rev)
 			if err != nil || string(doc.Data) != "second" {
 				t.Errorf("the next look: %q, %v", doc.Data, err)
@@ -168,9 +169,9 @@ func TestCallsAndCloseDoNotWaitForAFrozenServer(t *testing.T) {
 			var rev state.Rev
 			switch moment {
 			case "idle":
-				rev = save(t, b, state.None, "a document")
+				rev = must.Save(t, b, state.None, "a document")
 			case "watching":
-				rev = save(t, b, state.None, "a document")
+				rev = must.Save(t, b, state.None, "a document")
 				waiting(t, b, rev, server.Addr, channel)
 			}
 			server.Freeze(t)
@@ -192,7 +193,7 @@ func TestCallsAndCloseDoNotWaitForAFrozenServer(t *testing.T) {
 			soon("Save", func(ctx context.Context) error { _, err := b.Save(ctx, rev, nil); return err })
 			soon("Instances", func(ctx context.Context) error { _, err := b.Instances(ctx); return err })
 			soon("Close", func(context.Context) error { return b.Close() })
-			await(t, "no goroutine stays", func() bool { return goroutines() <= before })
+			must.Become(t, "no goroutine stays", func() bool { return goroutines() <= before })
 		})
 	}
 }
@@ -221,7 +222,7 @@ func TestAServerThatIsDownIsNoNews(t *testing.T) {
 	server := servers.Redis(t)
 	before := goroutines()
 	b := open(t, "redis://"+server.Addr)
-	save(t, b, state.None, "a document")
+	must.Save(t, b, state.None, "a document")
 	server.Kill(t)
 	for range 30 {
 		_, err := state.Read(t.Context(), b)
@@ -230,13 +231,13 @@ func TestAServerThatIsDownIsNoNews(t *testing.T) {
 		}
 	}
 	server.Start(t)
-	if doc := read(t, b); string(doc.Data) != "a document" {
+	if doc := must.Read(t, b); string(doc.Data) != "a document" {
 		t.Errorf("the document is %q", doc.Data)
 	}
 	if err := b.Close(); err != nil {
 		t.Error(err)
 	}
-	await(t, "no goroutine stays", func() bool { return goroutines() <= before })
+	must.Become(t, "no goroutine stays", func() bool { return goroutines() <= before })
 	if text := said.String(); text != "" {
 		t.Errorf("go-redis said:\n%s", text)
 	}
@@ -267,8 +268,8 @@ func (quiet) Printf(context.Context, string, ...any) {}
 func TestAServerThatStartedAnewMeetsNoDeadConnection(t *testing.T) {
 	server := servers.Redis(t)
 	b := open(t, "redis://"+server.Addr)
-	stale := save(t, b, state.None, "first")
-	rev := save(t, b, stale, "second")
+	stale := must.Save(t, b, state.None, "first")
+	rev := must.Save(t, b, stale, "second")
 	burst(t, b)
 	server.Kill(t)
 	server.Start(t)
@@ -276,9 +277,9 @@ func TestAServerThatStartedAnewMeetsNoDeadConnection(t *testing.T) {
 	if _, err := b.Save(t.Context(), stale, []byte("late")); !errors.Is(err, state.ErrConflict) {
 		t.Errorf("saving over a stale revision: %v", err)
 	}
-	rev = save(t, b, rev, "third")
+	rev = must.Save(t, b, rev, "third")
 	burst(t, b)
-	if doc := read(t, b); doc.Rev != rev {
+	if doc := must.Read(t, b); doc.Rev != rev {
 		t.Errorf("the document is %s, want %s", doc.Rev, rev)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
@@ -30,7 +31,7 @@ func TestTenThousandInstancesAreListedInAFewRoundTrips(t *testing.T) {
 		})
 	}
 	all.Wait()
-	must(t, admin.MSet(t.Context(), noise(many)...).Err()) // of others, which is not looked at
+	must.Do(t, admin.MSet(t.Context(), noise(many)...).Err()) // of others, which is not looked at
 	before := rigs.RedisCalls(admin, "mget")
 	began := time.Now()
 	instances, err := b.Instances(t.Context())
@@ -66,7 +67,7 @@ func TestLargeReportsAreNotAskedForAllAtOnce(t *testing.T) {
 	b := open(t, "redis://"+server.Addr+"?timeout=1m")
 	for n := range many {
 		_, err := b.Announce(t.Context(), fmt.Sprintf("web-%05d", n), make([]byte, state.MaxReport), time.Hour)
-		must(t, err)
+		must.Do(t, err)
 	}
 	before := rigs.RedisCalls(admin, "mget")
 	instances, err := b.Instances(t.Context())
@@ -85,9 +86,9 @@ func TestNothingStaysOfInstancesThatAreGone(t *testing.T) {
 	b := open(t, "redis://"+server.Addr)
 	for n := range 10 {
 		_, err := b.Announce(t.Context(), fmt.Sprint("web-", n), nil, time.Second)
-		must(t, err)
+		must.Do(t, err)
 	}
-	await(t, "the database is empty", func() bool { n, err := admin.DBSize(t.Context()).Result(); return err == nil && n == 0 })
+	must.Become(t, "the database is empty", func() bool { n, err := admin.DBSize(t.Context()).Result(); return err == nil && n == 0 })
 }
 
 // TestTheDeadLeaveTheIndexThoughOthersLive announces one instance again and again beside those that died.
@@ -98,7 +99,7 @@ func TestTheDeadLeaveTheIndexThoughOthersLive(t *testing.T) {
 	announce := func(id string, ttl time.Duration) {
 		t.Helper()
 		_, err := b.Announce(t.Context(), id, nil, ttl)
-		must(t, err)
+		must.Do(t, err)
 	}
 	announce("lives", time.Hour)
 	for n := range 10 {
@@ -107,7 +108,7 @@ func TestTheDeadLeaveTheIndexThoughOthersLive(t *testing.T) {
 	if ttl := admin.PTTL(t.Context(), "{recess}:instances").Val(); ttl < 59*time.Minute {
 		t.Errorf("the index ends in %v, before an instance does", ttl)
 	}
-	await(t, "the dead are gone", func() bool {
+	must.Become(t, "the dead are gone", func() bool {
 		announce("lives", time.Hour)
 		return admin.ZCard(t.Context(), "{recess}:instances").Val() == 1
 	})
@@ -120,7 +121,7 @@ func TestAnnouncementsEndByTheServersClock(t *testing.T) {
 	b := open(t, "redis://"+server.Addr)
 	before := admin.Time(t.Context()).Val()
 	at, err := b.Announce(t.Context(), "web-1", nil, time.Minute)
-	must(t, err)
+	must.Do(t, err)
 	after := admin.Time(t.Context()).Val()
 	if at.Before(before) || at.After(after) {
 		t.Errorf("the server's time was between %v and %v, and not %v", before, after, at)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
@@ -17,7 +18,7 @@ import (
 func keepSaving(t *testing.T, b state.Backend, data string) state.Rev {
 	t.Helper()
 	var rev state.Rev
-	await(t, "saving "+data, func() bool {
+	must.Become(t, "saving "+data, func() bool {
 		doc, err := state.Read(t.Context(), b)
 		if err == nil {
 			rev, err = b.Save(t.Context(), doc.Rev, []byte(data))
@@ -32,19 +33,19 @@ func TestABackendFollowsTheSentinelsToTheNewMaster(t *testing.T) {
 	replica := servers.RedisReplica(t, master)
 	sentinel := servers.RedisSentinel(t, master, "my/master")
 	follower := rigs.RedisClient(t, replica.Addr)
-	await(t, "the replica follows", func() bool {
+	must.Become(t, "the replica follows", func() bool {
 		text, err := follower.Info(t.Context(), "replication").Result()
 		return err == nil && strings.Contains(text, "master_link_status:up")
 	})
 	scout := rigs.RedisClient(t, sentinel.Addr)
-	await(t, "the sentinel knows of the replica", func() bool {
+	must.Become(t, "the sentinel knows of the replica", func() bool {
 		found, err := scout.Do(t.Context(), "sentinel", "replicas", "my/master").Slice()
 		return err == nil && len(found) == 1
 	})
 	url := "redis+sentinel://127.0.0.1:1," + sentinel.Addr + "/my%2Fmaster/2?probe=200ms" // one of them is down
 	a, b := open(t, url), open(t, url)
-	rev := save(t, a, state.None, "before")
-	await(t, "the replica has the document", func() bool {
+	rev := must.Save(t, a, state.None, "before")
+	must.Become(t, "the replica has the document", func() bool {
 		conn := follower.Conn()
 		defer conn.Close()
 		if conn.Select(t.Context(), 2).Err() != nil {
@@ -56,11 +57,11 @@ func TestABackendFollowsTheSentinelsToTheNewMaster(t *testing.T) {
 	got := waiting(t, b, rev, master.Addr, "{recess}:changes:2")
 	master.Kill(t)
 	keepSaving(t, a, "after")
-	if doc := take(t, got); string(doc.Data) != "after" {
+	if doc := must.Receive(t, "the waiter's answer", got); string(doc.Data) != "after" {
 		t.Errorf("the waiter got %q", doc.Data)
 	}
 	awaitSubscribers(t, replica.Addr, "{recess}:changes:2", 0)
-	waiting(t, b, read(t, b).Rev, replica.Addr, "{recess}:changes:2")
+	waiting(t, b, must.Read(t, b).Rev, replica.Addr, "{recess}:changes:2")
 }
 
 // TestAMasterThatTheSentinelsHaveLeftIsLeft has a master go on that no sentinel counts as one, as when it is cut off from
@@ -69,7 +70,7 @@ func TestAMasterThatTheSentinelsHaveLeftIsLeft(t *testing.T) {
 	for name, sees := range map[string]func(t *testing.T, b state.Backend, rev state.Rev, old string) func() bool{
 		"by who watches": func(t *testing.T, b state.Backend, rev state.Rev, old string) func() bool {
 			got := waiting(t, b, rev, old, channel)
-			return func() bool { return string(take(t, got).Data) == "now" }
+			return func() bool { return string(must.Receive(t, "the waiter's answer", got).Data) == "now" }
 		},
 		"by who only reads": func(t *testing.T, b state.Backend, _ state.Rev, _ string) func() bool {
 			return func() bool { // the sentinel knows no master for a moment
@@ -82,14 +83,14 @@ func TestAMasterThatTheSentinelsHaveLeftIsLeft(t *testing.T) {
 			old, now := servers.RedisWith(t), servers.RedisWith(t)
 			sentinel := servers.RedisSentinel(t, old, "mymaster")
 			b := open(t, "redis+sentinel://"+sentinel.Addr+"/mymaster?probe=50ms")
-			rev := save(t, b, state.None, "old")
-			save(t, open(t, "redis://"+now.Addr), state.None, "now")
+			rev := must.Save(t, b, state.None, "old")
+			must.Save(t, open(t, "redis://"+now.Addr), state.None, "now")
 			seen := sees(t, b, rev, old.Addr)
 			scout := rigs.RedisClient(t, sentinel.Addr)
-			must(t, scout.Do(t.Context(), "sentinel", "remove", "mymaster").Err())
+			must.Do(t, scout.Do(t.Context(), "sentinel", "remove", "mymaster").Err())
 			_, port, _ := strings.Cut(now.Addr, ":")
-			must(t, scout.Do(t.Context(), "sentinel", "monitor", "mymaster", "127.0.0.1", port, "1").Err())
-			await(t, "the new master's document is seen", seen)
+			must.Do(t, scout.Do(t.Context(), "sentinel", "monitor", "mymaster", "127.0.0.1", port, "1").Err())
+			must.Become(t, "the new master's document is seen", seen)
 		})
 	}
 }
@@ -106,9 +107,9 @@ func TestAFrozenSentinelHoldsNobodyUp(t *testing.T) {
 	if _, err := state.Read(ctx, b); err != nil {
 		t.Errorf("Read: %v", err)
 	}
-	await(t, "nobody asks the frozen one any more", func() bool { return goroutines("redisstate.(*sentinels).ask") == 0 })
-	must(t, b.Close())
-	await(t, "no goroutine stays", func() bool { return goroutines() <= before })
+	must.Become(t, "nobody asks the frozen one any more", func() bool { return goroutines("redisstate.(*sentinels).ask") == 0 })
+	must.Do(t, b.Close())
+	must.Become(t, "no goroutine stays", func() bool { return goroutines() <= before })
 }
 
 func TestWhatIsWrongWithSentinelsIsSaid(t *testing.T) {
@@ -154,12 +155,12 @@ func TestAClientOfTheSentinelsFromTheCallerWorksToo(t *testing.T) {
 	})
 	defer client.Close()
 	b, err := redisstate.New(client, redisstate.Config{})
-	must(t, err)
+	must.Do(t, err)
 	defer b.Close()
-	rev := save(t, b, state.None, "first")
+	rev := must.Save(t, b, state.None, "first")
 	got := waiting(t, b, rev, master.Addr, channel)
-	save(t, open(t, "redis://"+master.Addr), rev, "second")
-	if doc := take(t, got); string(doc.Data) != "second" {
+	must.Save(t, open(t, "redis://"+master.Addr), rev, "second")
+	if doc := must.Receive(t, "the waiter's answer", got); string(doc.Data) != "second" {
 		t.Errorf("the waiter got %q", doc.Data)
 	}
 }

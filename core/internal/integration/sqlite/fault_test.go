@@ -10,40 +10,29 @@ import (
 	"testing"
 	"time"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/state"
 )
-
-// within fails the test if do takes for ever.
-func within(t *testing.T, what string, do func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() { defer close(done); do() }()
-	select {
-	case <-done:
-	case <-time.After(patience):
-		t.Fatalf("%s takes for ever", what)
-	}
-}
 
 // TestALockThatIsNeverGivenBackHoldsNobodyUp: each call ends by its deadline and says what stands in the way.
 func TestALockThatIsNeverGivenBackHoldsNobodyUp(t *testing.T) {
 	path := migrated(t)
 	b := open(t, "sqlite:"+path+"?timeout=300ms")
-	rev := save(t, b, state.None, "before")
+	rev := must.Save(t, b, state.None, "before")
 	release := held(t, path, "BEGIN IMMEDIATE")
 	defer release()
-	within(t, "a call while a writer holds the file", func() {
-		if doc := read(t, b); doc.Rev != rev {
+	must.End(t, "a call while a writer holds the file", func() {
+		if doc := must.Read(t, b); doc.Rev != rev {
 			t.Errorf("the document is %q", doc.Data)
 		}
 		_, err := b.Save(t.Context(), rev, []byte("late"))
 		refused(t, "Save", err, context.DeadlineExceeded, "locked", "an open sqlite3 shell")
 		_, err = b.Announce(t.Context(), "web-1", nil, time.Hour)
 		refused(t, "Announce", err, context.DeadlineExceeded, "locked")
-		must(t, b.Migrate(t.Context()))
+		must.Do(t, b.Migrate(t.Context()))
 	})
 	release()
-	save(t, b, rev, "after")
+	must.Save(t, b, rev, "after")
 }
 
 // TestAWriterInADeletedJournalHoldsNobodyUp: there, who writes keeps everybody from reading too.
@@ -51,12 +40,12 @@ func TestAWriterInADeletedJournalHoldsNobodyUp(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "app.db")
 	by(t, path, "CREATE TABLE orders (id INTEGER)")
 	b := open(t, "sqlite:"+path+"?timeout=300ms")
-	must(t, b.Migrate(t.Context()))
-	rev := save(t, b, state.None, "before")
+	must.Do(t, b.Migrate(t.Context()))
+	rev := must.Save(t, b, state.None, "before")
 	release := held(t, path, "BEGIN EXCLUSIVE")
 	defer release()
 	for what, b := range map[string]backend{"a connection that is there": b, "a new connection": open(t, "sqlite:"+path+"?timeout=300ms")} {
-		within(t, "a call over "+what, func() {
+		must.End(t, "a call over "+what, func() {
 			_, err := state.Read(t.Context(), b)
 			refused(t, "Next over "+what, err, context.DeadlineExceeded, "locked")
 			_, err = b.Instances(t.Context())
@@ -68,9 +57,9 @@ func TestAWriterInADeletedJournalHoldsNobodyUp(t *testing.T) {
 			refused(t, "Next with an earlier deadline", err, context.DeadlineExceeded)
 		})
 	}
-	within(t, "Close", func() { must(t, b.Close()) })
+	must.End(t, "Close", func() { must.Do(t, b.Close()) })
 	release()
-	if doc := read(t, open(t, "sqlite:"+path)); string(doc.Data) != "before" {
+	if doc := must.Read(t, open(t, "sqlite:"+path)); string(doc.Data) != "before" {
 		t.Errorf("the document is %q", doc.Data)
 	}
 }
@@ -79,31 +68,31 @@ func TestAWriterInADeletedJournalHoldsNobodyUp(t *testing.T) {
 func TestAShellThatReadsForEverStandsInNobodysWay(t *testing.T) {
 	path := migrated(t)
 	b := open(t, "sqlite:"+path)
-	rev := save(t, b, state.None, "before")
+	rev := must.Save(t, b, state.None, "before")
 	release := held(t, path, "BEGIN;SELECT * FROM recess")
 	defer release()
-	save(t, b, rev, "after")
+	must.Save(t, b, rev, "after")
 }
 
 // TestAnotherFileInItsPlaceIsSeen: a connection would go on reading the file that is gone.
 func TestAnotherFileInItsPlaceIsSeen(t *testing.T) {
 	path, other := migrated(t), migrated(t)
 	b := open(t, "sqlite:"+path)
-	save(t, b, state.None, "this one")
+	must.Save(t, b, state.None, "this one")
 	put(t, other, "the other one")
 	by(t, other, "PRAGMA journal_mode = DELETE")
-	must(t, os.Rename(path, path+".old"))
+	must.Do(t, os.Rename(path, path+".old"))
 	for _, tail := range []string{"-wal", "-shm"} {
-		must(t, os.Rename(path+tail, path+".old"+tail))
+		must.Do(t, os.Rename(path+tail, path+".old"+tail))
 	}
 	_, err := state.Read(t.Context(), b)
 	refused(t, "Next without the file", err, fs.ErrNotExist, "recess migrate")
-	must(t, os.Rename(other, path))
-	doc := read(t, b)
+	must.Do(t, os.Rename(other, path))
+	doc := must.Read(t, b)
 	if string(doc.Data) != "the other one" {
 		t.Errorf("the document is %q", doc.Data)
 	}
-	save(t, b, doc.Rev, "changed")
+	must.Save(t, b, doc.Rev, "changed")
 	if got := by(t, path, "SELECT document FROM recess"); got != "changed" {
 		t.Errorf("the change went elsewhere: %q", got)
 	}
@@ -112,7 +101,7 @@ func TestAnotherFileInItsPlaceIsSeen(t *testing.T) {
 func TestWhatIsNoDatabaseIsToldApart(t *testing.T) {
 	dir := t.TempDir()
 	text := filepath.Join(dir, "text.db")
-	must(t, os.WriteFile(text, []byte(strings.Repeat("this is no database ", 100)), 0o600))
+	must.Do(t, os.WriteFile(text, []byte(strings.Repeat("this is no database ", 100)), 0o600))
 	for what, c := range map[string]struct{ path, says string }{
 		"a text":       {text, "no sound SQLite file"},
 		"a directory":  {dir, "is no file"},
@@ -148,10 +137,10 @@ func TestAFullDiskCostsNothing(t *testing.T) {
 	mount(t, "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir)
 	path := filepath.Join(dir, "recess.db")
 	b := open(t, "sqlite:"+path)
-	must(t, b.Migrate(t.Context()))
+	must.Do(t, b.Migrate(t.Context()))
 	large := strings.Repeat("x", state.MaxSize)
-	rev := save(t, b, state.None, "small")
-	must(t, os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 800<<10), 0o600))
+	rev := must.Save(t, b, state.None, "small")
+	must.Do(t, os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 800<<10), 0o600))
 	var err error
 	for n := 0; err == nil && n < 10; n++ {
 		var saved state.Rev
@@ -160,14 +149,14 @@ func TestAFullDiskCostsNothing(t *testing.T) {
 		}
 	}
 	refused(t, "Save on a full disk", err, nil, "make room")
-	if doc := read(t, b); doc.Rev != rev {
+	if doc := must.Read(t, b); doc.Rev != rev {
 		t.Errorf("the old document is gone: revision %q after %q", doc.Rev, rev)
 	}
-	if doc := read(t, open(t, "sqlite:"+path)); doc.Rev != rev {
+	if doc := must.Read(t, open(t, "sqlite:"+path)); doc.Rev != rev {
 		t.Errorf("for others the old document is gone: revision %q after %q", doc.Rev, rev)
 	}
-	must(t, os.Remove(filepath.Join(dir, "ballast")))
-	save(t, b, rev, "there is room again")
+	must.Do(t, os.Remove(filepath.Join(dir, "ballast")))
+	must.Save(t, b, rev, "there is room again")
 }
 
 // TestAFileSystemThatCannotBeWrittenIsFollowedAndSaysSo: with a journal that is deleted, as backups have it, the file
@@ -177,15 +166,15 @@ func TestAFileSystemThatCannotBeWrittenIsFollowedAndSaysSo(t *testing.T) {
 	mount(t, "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir)
 	path := filepath.Join(dir, "recess.db")
 	first := openURL(t, "sqlite:"+path)
-	must(t, first.Migrate(t.Context()))
-	rev := save(t, first, state.None, "kept")
-	must(t, first.Close())
+	must.Do(t, first.Migrate(t.Context()))
+	rev := must.Save(t, first, state.None, "kept")
+	must.Do(t, first.Close())
 	by(t, path, "PRAGMA journal_mode = DELETE")
 	if out, err := exec.CommandContext(t.Context(), "mount", "-o", "remount,ro", dir).CombinedOutput(); err != nil {
 		t.Fatalf("mount: %v: %s", err, out)
 	}
 	b := open(t, "sqlite:"+path)
-	if doc := read(t, b); doc.Rev != rev {
+	if doc := must.Read(t, b); doc.Rev != rev {
 		t.Errorf("the document is %q", doc.Data)
 	}
 	_, err := b.Save(t.Context(), rev, []byte("changed"))

@@ -18,6 +18,7 @@ import (
 
 	"modernc.org/sqlite"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/state"
 	"github.com/recess-go/recess/core/state/sqlstate"
@@ -28,31 +29,31 @@ import (
 func TestAChangeByHandIsSeenAndNotOverwritten(t *testing.T) {
 	path := migrated(t)
 	b := open(t, "sqlite:"+path)
-	rev := save(t, b, state.None, "on")
+	rev := must.Save(t, b, state.None, "on")
 	for expression, want := range map[string]string{
 		"'ON'": "ON", "'on '": "on ", "CAST('by file' AS BLOB)": "by file", "'ön'": "ön", "1": "1", "''": "",
 	} {
 		by(t, path, "UPDATE recess SET document = "+expression)
-		doc := read(t, b)
+		doc := must.Read(t, b)
 		if string(doc.Data) != want || doc.Rev == rev {
 			t.Errorf("after %s the document is %q, revision %q after %q", expression, doc.Data, doc.Rev, rev)
 		}
 		_, err := b.Save(t.Context(), rev, []byte("lost"))
 		refused(t, "Save over what was there before "+expression, err, state.ErrConflict)
-		if now := read(t, b); string(now.Data) != want || now.Rev != doc.Rev {
+		if now := must.Read(t, b); string(now.Data) != want || now.Rev != doc.Rev {
 			t.Errorf("%s was overwritten: %q", expression, now.Data)
 		}
-		rev = save(t, b, doc.Rev, "on")
+		rev = must.Save(t, b, doc.Rev, "on")
 	}
 	by(t, path, "UPDATE recess SET rev = 0")
 	_, err := b.Save(t.Context(), rev, []byte("lost"))
 	refused(t, "Save over another number", err, state.ErrConflict)
 	by(t, path, "DELETE FROM recess")
-	if doc := read(t, b); doc.Rev != state.None {
+	if doc := must.Read(t, b); doc.Rev != state.None {
 		t.Errorf("after the removal the document is %q", doc.Data)
 	}
 	by(t, path, "INSERT INTO recess (name, document) VALUES ('recess', 'again')")
-	save(t, b, read(t, b).Rev, "on")
+	must.Save(t, b, must.Read(t, b).Rev, "on")
 	by(t, path, "UPDATE recess SET rev = 'many'")
 	_, err = state.Read(t.Context(), b)
 	refused(t, "Next over a number that is none", err, nil, "many")
@@ -63,13 +64,13 @@ func TestAChangeBetweenLookAndWriteIsNotOverwritten(t *testing.T) {
 	for _, text := range []string{"on ", "on", "ON ", "other"} {
 		path := migrated(t)
 		connector, err := sqlite.NewConnector(path)
-		must(t, err)
+		must.Do(t, err)
 		meddle := func(string) {}
 		db := sql.OpenDB(rigs.Statements{Connector: connector, Tell: func(statement string) { meddle(statement) }})
 		defer db.Close()
 		b, err := sqlstate.New(db, sqlstate.Config{})
-		must(t, err)
-		rev := save(t, b, state.None, "on ")
+		must.Do(t, err)
+		rev := must.Save(t, b, state.None, "on ")
 		meddled := 0
 		meddle = func(statement string) {
 			if strings.HasPrefix(statement, "UPDATE recess SET") {
@@ -81,11 +82,11 @@ func TestAChangeBetweenLookAndWriteIsNotOverwritten(t *testing.T) {
 		want := text
 		if text == "on " {
 			want = "saved" // nothing was changed
-			must(t, err)
+			must.Do(t, err)
 		} else {
 			refused(t, fmt.Sprintf("Save, while %q was written", text), err, state.ErrConflict)
 		}
-		if doc := read(t, b); string(doc.Data) != want || meddled != 1 {
+		if doc := must.Read(t, b); string(doc.Data) != want || meddled != 1 {
 			t.Errorf("after %q the document is %q; %d changes came in between", text, doc.Data, meddled)
 		}
 	}
@@ -107,29 +108,29 @@ func TestTheShellOfSQLite(t *testing.T) {
 		}
 		return strings.TrimSpace(string(out))
 	}
-	rev := save(t, b, state.None, `{"version":1}`)
+	rev := must.Save(t, b, state.None, `{"version":1}`)
 	if got := sqlite3("select name, rev, document from recess"); got != `recess|1|{"version":1}` {
 		t.Errorf("the shell shows %q", got)
 	}
 	backup := filepath.Join(t.TempDir(), "backup.db")
 	sqlite3(".backup " + backup)
-	rev = save(t, b, rev, `{"version":1,"epoch":2}`)
+	rev = must.Save(t, b, rev, `{"version":1,"epoch":2}`)
 	sqlite3(`update recess set document = '{"version":1,"epoch":3}'`)
-	if doc := read(t, b); string(doc.Data) != `{"version":1,"epoch":3}` || doc.Rev == rev {
+	if doc := must.Read(t, b); string(doc.Data) != `{"version":1,"epoch":3}` || doc.Rev == rev {
 		t.Errorf("after the change by hand the document is %q", doc.Data)
 	}
 	sqlite3(".restore " + backup)
-	if doc := read(t, b); string(doc.Data) != `{"version":1}` {
+	if doc := must.Read(t, b); string(doc.Data) != `{"version":1}` {
 		t.Errorf("after the restore the document is %q", doc.Data)
 	}
 	sqlite3("update recess set document = readfile('" + writeFile(t, "by file") + "')")
-	doc := read(t, b)
+	doc := must.Read(t, b)
 	if string(doc.Data) != "by file" {
 		t.Errorf("after the change from a file the document is %q", doc.Data)
 	}
-	save(t, b, doc.Rev, "on")
+	must.Save(t, b, doc.Rev, "on")
 	sqlite3("delete from recess")
-	if doc := read(t, b); doc.Rev != state.None {
+	if doc := must.Read(t, b); doc.Rev != state.None {
 		t.Errorf("after the removal the document is %q", doc.Data)
 	}
 	if _, err := b.Announce(t.Context(), "web-1", nil, time.Hour); err != nil {
@@ -143,7 +144,7 @@ func TestTheShellOfSQLite(t *testing.T) {
 func writeFile(t testing.TB, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "document")
-	must(t, os.WriteFile(path, []byte(text), 0o600))
+	must.Do(t, os.WriteFile(path, []byte(text), 0o600))
 	return path
 }
 
@@ -161,15 +162,15 @@ func TestMigratingMakesTheFileAndNothingElseDoes(t *testing.T) {
 	if made := files(t, dir); len(made) != 0 {
 		t.Errorf("there is %v now", made)
 	}
-	must(t, os.WriteFile(path, nil, 0o600))
+	must.Do(t, os.WriteFile(path, nil, 0o600))
 	_, err = state.Read(t.Context(), b)
 	refused(t, "Next without tables", err, nil, "no such table", "recess migrate")
 	for range 2 {
-		must(t, b.Migrate(t.Context()))
+		must.Do(t, b.Migrate(t.Context()))
 	}
-	save(t, b, state.None, "kept")
-	must(t, b.Migrate(t.Context()))
-	if doc := read(t, b); string(doc.Data) != "kept" {
+	must.Save(t, b, state.None, "kept")
+	must.Do(t, b.Migrate(t.Context()))
+	if doc := must.Read(t, b); string(doc.Data) != "kept" {
 		t.Errorf("the document is %q", doc.Data)
 	}
 	if mode := by(t, path, "PRAGMA journal_mode"); mode != "wal" {
@@ -183,8 +184,8 @@ func TestAnApplicationsDatabaseKeepsItsJournal(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "app.db")
 	by(t, path, "CREATE TABLE orders (id INTEGER)")
 	b := open(t, "sqlite:"+path+"?table=ops_recess&name=shop")
-	must(t, b.Migrate(t.Context()))
-	save(t, b, state.None, "on")
+	must.Do(t, b.Migrate(t.Context()))
+	must.Save(t, b, state.None, "on")
 	if mode := by(t, path, "PRAGMA journal_mode"); mode != "delete" {
 		t.Errorf("the journal's mode is %q", mode)
 	}
@@ -211,7 +212,7 @@ func TestManyMigrateAtOnce(t *testing.T) {
 			})
 		}
 		all.Wait()
-		must(t, errors.Join(errs[:]...))
+		must.Do(t, errors.Join(errs[:]...))
 		if n := by(t, path, "SELECT COUNT(*) FROM recess"); n != "8" {
 			t.Errorf("%s documents are there", n)
 		}
@@ -228,10 +229,10 @@ func TestEveryPathCanBeWrittenIntoAURL(t *testing.T) {
 		"//localhost" + dir + "/host.db": "host.db", "//" + dir + "/two.db": "two.db", "sub:1.db": "sub:1.db",
 	} {
 		b := open(t, "sqlite:"+written)
-		must(t, b.Migrate(t.Context()))
-		save(t, b, state.None, name)
+		must.Do(t, b.Migrate(t.Context()))
+		must.Save(t, b, state.None, name)
 		t.Chdir(os.TempDir())
-		if doc := read(t, b); string(doc.Data) != name {
+		if doc := must.Read(t, b); string(doc.Data) != name {
 			t.Errorf("%s: the document is %q", written, doc.Data)
 		}
 		t.Chdir(dir)
@@ -259,7 +260,7 @@ func TestAnAcknowledgedChangeIsOnTheDisk(t *testing.T) {
 	})
 	b := open(t, "sqlite:"+path)
 	on.Store(true)
-	save(t, b, state.None, "on")
+	must.Save(t, b, state.None, "on")
 	on.Store(false)
 	mu.Lock()
 	defer mu.Unlock()
@@ -276,10 +277,10 @@ func TestAnAcknowledgedChangeIsOnTheDisk(t *testing.T) {
 func pragma(t *testing.T, conn sqlite.ExecQuerierContext, name string) int64 {
 	t.Helper()
 	rows, err := conn.QueryContext(context.Background(), "PRAGMA "+name, nil)
-	must(t, err)
+	must.Do(t, err)
 	defer rows.Close()
 	row := make([]driver.Value, 1)
-	must(t, rows.Next(row))
+	must.Do(t, rows.Next(row))
 	n, _ := row[0].(int64)
 	return n
 }

@@ -17,6 +17,7 @@ import (
 
 	"modernc.org/sqlite"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/state"
 	"github.com/recess-go/recess/core/state/sqlstate"
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 func child(t testing.TB, role, path string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
-	must(t, err)
+	must.Do(t, err)
 	cmd := exec.CommandContext(t.Context(), self)
 	cmd.Env = append(os.Environ(), "SQLITE_CHILD="+role, "SQLITE_PATH="+path)
 	cmd.Stderr = os.Stderr
@@ -97,7 +98,7 @@ func TestKilledWritersLoseNothing(t *testing.T) {
 		})
 	}
 	all.Wait()
-	doc := read(t, open(t, "sqlite:"+path))
+	doc := must.Read(t, open(t, "sqlite:"+path))
 	s, err := state.Decode(doc.Data)
 	if err != nil {
 		t.Fatalf("the document that is left: %v", err)
@@ -177,10 +178,10 @@ func held(t *testing.T, path, statement string) (release func()) {
 	t.Helper()
 	cmd := child(t, statement, path)
 	in, err := cmd.StdinPipe()
-	must(t, err)
+	must.Do(t, err)
 	out, err := cmd.StdoutPipe()
-	must(t, err)
-	must(t, cmd.Start())
+	must.Do(t, err)
+	must.Do(t, cmd.Start())
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil || strings.TrimSpace(line) != "held" {
 		t.Fatalf("the other process says %q: %v", line, err)
@@ -195,7 +196,7 @@ func held(t *testing.T, path, statement string) (release func()) {
 func TestALockIsWaitedFor(t *testing.T) {
 	path := migrated(t)
 	connector, err := sqlite.NewConnector(path)
-	must(t, err)
+	must.Do(t, err)
 	var tried atomic.Int64
 	again := make(chan struct{})
 	db := sql.OpenDB(rigs.Statements{Connector: connector, Tell: func(string) {
@@ -205,9 +206,9 @@ func TestALockIsWaitedFor(t *testing.T) {
 	}})
 	defer db.Close()
 	b, err := sqlstate.New(db, sqlstate.Config{Timeout: patience})
-	must(t, err)
+	must.Do(t, err)
 	release := held(t, path, "BEGIN IMMEDIATE")
 	defer release()
 	go func() { <-again; release() }()
-	save(t, b, state.None, "on")
+	must.Save(t, b, state.None, "on")
 }

@@ -15,6 +15,7 @@ import (
 
 	"modernc.org/sqlite"
 
+	"github.com/recess-go/recess/core/internal/integration/must"
 	"github.com/recess-go/recess/core/internal/integration/rigs"
 	"github.com/recess-go/recess/core/internal/integration/servers"
 	"github.com/recess-go/recess/core/state"
@@ -32,7 +33,7 @@ func TestConformanceByURL(t *testing.T) {
 		Fresh: func(t *testing.T) statetest.Store {
 			path := filepath.Join(servers.Directory(t), "recess.db")
 			b := openURL(t, "sqlite:"+path)
-			must(t, errors.Join(b.Migrate(context.Background()), b.Close()))
+			must.Do(t, errors.Join(b.Migrate(context.Background()), b.Close()))
 			return statetest.Store{
 				Open: func(t *testing.T) state.Backend { t.Helper(); return openURL(t, "sqlite:"+path+"?timeout=20s") },
 				Put:  func(t *testing.T, data []byte) { t.Helper(); put(t, path, string(data)) },
@@ -70,7 +71,7 @@ func TestConformanceOnTheCallersDatabase(t *testing.T) {
 				Fresh: func(t *testing.T) statetest.Store {
 					path := filepath.Join(servers.Directory(t), "recess.db")
 					connector, err := sqlite.NewConnector(path)
-					must(t, err)
+					must.Do(t, err)
 					db := sql.OpenDB(rigs.Statements{Connector: connector, Tell: func(text string) {
 						if strings.HasPrefix(text, "SELECT rev") {
 							looks.Add(1)
@@ -80,10 +81,10 @@ func TestConformanceOnTheCallersDatabase(t *testing.T) {
 					open := func(t *testing.T) state.Backend {
 						t.Helper()
 						b, err := sqlstate.New(db, sqlstate.Config{Dialect: dialect, Timeout: patience})
-						must(t, err)
+						must.Do(t, err)
 						return b
 					}
-					must(t, open(t).(backend).Migrate(t.Context()))
+					must.Do(t, open(t).(backend).Migrate(t.Context()))
 					return statetest.Store{
 						Open:  open,
 						Put:   func(t *testing.T, data []byte) { t.Helper(); put(t, path, string(data)) },
@@ -109,14 +110,14 @@ func migrated(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "recess.db")
 	b := openURL(t, "sqlite:"+path)
-	must(t, errors.Join(b.Migrate(context.Background()), b.Close()))
+	must.Do(t, errors.Join(b.Migrate(context.Background()), b.Close()))
 	return path
 }
 
 func openURL(t testing.TB, stateURL string) backend {
 	t.Helper()
 	b, err := state.Open(context.Background(), stateURL)
-	must(t, err)
+	must.Do(t, err)
 	return b.(backend)
 }
 
@@ -136,7 +137,7 @@ func open(t testing.TB, stateURL string) backend {
 func by(t testing.TB, path string, statements ...string) string {
 	t.Helper()
 	db, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(10000)")
-	must(t, err)
+	must.Do(t, err)
 	defer db.Close()
 	var words []string
 	for _, statement := range statements {
@@ -147,10 +148,10 @@ func by(t testing.TB, path string, statements ...string) string {
 		words = nil
 		for rows.Next() {
 			var word string
-			must(t, rows.Scan(&word))
+			must.Do(t, rows.Scan(&word))
 			words = append(words, word)
 		}
-		must(t, errors.Join(rows.Err(), rows.Close()))
+		must.Do(t, errors.Join(rows.Err(), rows.Close()))
 	}
 	return strings.Join(words, " ")
 }
@@ -163,52 +164,16 @@ func put(t testing.TB, path, text string) {
 
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
-func read(t testing.TB, b state.Backend) state.Doc {
-	t.Helper()
-	doc, err := state.Read(t.Context(), b)
-	must(t, err)
-	return doc
-}
-
-func save(t testing.TB, b state.Backend, old state.Rev, text string) state.Rev {
-	t.Helper()
-	rev, err := b.Save(t.Context(), old, []byte(text))
-	must(t, err)
-	return rev
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // refused asserts that an error wraps another, nil for none in particular, and says some words.
 func refused(t testing.TB, what string, err, wraps error, says ...string) {
 	t.Helper()
-	if err == nil {
-		t.Errorf("%s: no error", what)
-		return
-	}
-	t.Logf("%s: %v", what, err)
-	if wraps != nil && !errors.Is(err, wraps) {
-		t.Errorf("%s: the error does not wrap %q: %v", what, wraps, err)
-	}
-	if wraps == nil && (errors.Is(err, state.ErrReadOnly) || errors.Is(err, state.ErrConflict)) {
-		t.Errorf("%s: the error is of the wrong kind: %v", what, err)
-	}
-	for _, words := range append(says, "sqlstate: ") {
-		if !strings.Contains(err.Error(), words) {
-			t.Errorf("%s: the error does not say %q: %v", what, words, err)
-		}
-	}
+	must.Refuse(t, what, err, wraps, append(says, "sqlstate: ")...)
 }
 
 func files(t testing.TB, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
-	must(t, err)
+	must.Do(t, err)
 	var names []string
 	for _, e := range entries {
 		names = append(names, e.Name())
