@@ -21,10 +21,16 @@ const (
 	heartbeat = 10 * time.Second
 	// announcementLasts is until when an announcement counts: two heartbeats may be lost.
 	announcementLasts = 35 * time.Second
-	// announceSpacing is the least time between two announcements, however much changes.
+	// announceSpacing is the least time between two announcements, however much changes; but that an instance is drained is
+	// told at once.
 	announceSpacing = time.Second
-	// withdrawing bounds the goodbye of an instance that ends.
-	withdrawing = time.Second
+	// withdrawing bounds the goodbye of an instance that ends, and goodbyeLasts is for how long it can be read.
+	withdrawing  = time.Second
+	goodbyeLasts = 15 * time.Second
+	// drainLook is the first pause between two looks at whether an instance is drained; they get longer up to
+	// drainLookLast, since what has not ended by then is a long download or a stream.
+	drainLook     = 10 * time.Millisecond
+	drainLookLast = 250 * time.Millisecond
 )
 
 // announce keeps the instance announced until ctx ends: at every heartbeat, and soon after a change of what it says.
@@ -33,7 +39,8 @@ func (e *Engine) announce(ctx context.Context, presence state.Presence) {
 	sleepUntil(ctx, e.known, announceSpacing) // "initializing" would be old as soon as it is written
 	failing := false
 	for ctx.Err() == nil {
-		_, err := presence.Announce(ctx, e.id, e.report(), announcementLasts)
+		said := e.report()
+		_, err := presence.Announce(ctx, e.id, said.encode(), announcementLasts)
 		switch {
 		case ctx.Err() != nil || errors.Is(err, state.ErrClosed):
 			return
@@ -45,8 +52,28 @@ func (e *Engine) announce(ctx context.Context, presence state.Presence) {
 			e.log.Info("the instance is announced to the fleet again", "instance", e.id)
 		}
 		failing = err != nil
-		sleep(ctx, announceSpacing)
-		sleepUntil(ctx, e.news, heartbeat-announceSpacing-randv2.N(heartbeat/5))
+		e.untilNews(ctx, said.Earlier)
+	}
+}
+
+// untilNews returns when there is something new to announce, or a heartbeat is due. said is how much work from before a
+// window was announced to run still.
+func (e *Engine) untilNews(ctx context.Context, said int64) {
+	began, beat := time.Now(), heartbeat-randv2.N(heartbeat/5)
+	for look := drainLook; ctx.Err() == nil; look = min(2*look, drainLookLast) {
+		left, soonest := beat-time.Since(began), announceSpacing-time.Since(began)
+		now := e.earlier()
+		switch {
+		case left <= 0, said > 0 && now == 0, soonest <= 0 && now != said:
+			return
+		case now > 0:
+			left = min(left, look)
+		}
+		if soonest > 0 {
+			sleep(ctx, min(left, soonest))
+		} else if sleepUntil(ctx, e.news, left) {
+			return
+		}
 	}
 }
 
@@ -58,24 +85,54 @@ func (e *Engine) hasNews() {
 	}
 }
 
-// withdraw takes leave of the fleet: an instance that ends in good order is not lost. If that fails, it expires.
+// withdraw takes leave of the fleet: an instance that ends in good order is not lost. While a window runs somebody may
+// wait for this instance, and has to be told why it is not there any more. If that fails, the last announcement expires.
 func (e *Engine) withdraw(ctx context.Context, presence state.Presence) {
 	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawing)
 	defer cancel()
-	if err := presence.Withdraw(leaving, e.id); err != nil && !errors.Is(err, state.ErrClosed) {
+	said := e.report()
+	var err error
+	if len(said.Running) > 0 {
+		said.Left = true
+		_, err = presence.Announce(leaving, e.id, said.encode(), goodbyeLasts)
+	} else {
+		err = presence.Withdraw(leaving, e.id)
+	}
+	if err != nil && !errors.Is(err, state.ErrClosed) {
 		e.log.Info("the instance could not withdraw from the fleet: its announcement expires", "instance", e.id, "error", err)
 	}
 }
 
+// earlier returns how much work runs that may have been admitted before the windows that run now; 0 while none does.
+func (e *Engine) earlier() int64 {
+	e.mu.Lock()
+	defer e.unlock()
+	return e.earlierLocked(e.snap.Load())
+}
+
+func (e *Engine) earlierLocked(snap *snapshot) int64 {
+	if snap == nil || len(snap.running) == 0 {
+		return 0
+	}
+	return e.inflight.earlier(e.snapshots)
+}
+
 // report is what the instance says of itself.
-func (e *Engine) report() []byte {
+func (e *Engine) report() *Instance {
 	host, _ := os.Hostname() // the name says as much
 	e.mu.Lock()
 	defer e.unlock()
-	i := Instance{
+	i := &Instance{
 		Name: e.config.Instance, Host: host, PID: os.Getpid(), Version: version(),
 		Epoch: e.current.Epoch, Revision: e.current.Revision,
-		Follower: e.follower.Phase, FollowerSince: e.follower.Since.UTC(), Source: e.follower.Source, InFlight: e.inflight.counts().InFlight,
+		Follower: e.follower.Phase, FollowerSince: e.follower.Since.UTC(), Source: e.follower.Source,
+		InFlight: e.inflight.counts().InFlight, ReportOnly: e.rules.policy.ReportOnly,
+	}
+	if snap := e.snap.Load(); snap != nil {
+		for _, w := range snap.running {
+			i.Running = append(i.Running, w.ID)
+		}
+		i.Earlier = e.earlierLocked(snap)
 	}
 	if e.follower.lastError != nil {
 		i.LastError = e.follower.LastError[:min(len(e.follower.LastError), 500)]
@@ -83,6 +140,10 @@ func (e *Engine) report() []byte {
 	if e.haveState && e.current.Numbered() && e.follower.refused() {
 		i.Known, _ = state.Encode(e.current) // it was decoded: it can be encoded
 	}
+	return i
+}
+
+func (i *Instance) encode() []byte {
 	var data bytes.Buffer
 	enc := json.NewEncoder(&data)
 	enc.SetEscapeHTML(false) // a document of the largest size must fit

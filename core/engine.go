@@ -46,7 +46,7 @@ type Engine struct {
 	rules  *rules
 	log    *slog.Logger
 
-	snap     atomic.Pointer[snapshot] // nil: nothing runs and nothing is planned
+	snap     atomic.Pointer[snapshot] // nil: nothing runs and nothing is planned; stored while mu is held
 	inflight inflight
 	idle     *snapshot // decides markers while snap is nil
 	closed   *window   // answers for routes forced on while no window runs
@@ -68,6 +68,7 @@ type Engine struct {
 	interrupt   context.CancelFunc // ends the follower's look that is under way
 	subscribers map[*subscriber]bool
 	marked      map[string]bool // scopes that routes are marked with
+	snapshots   uint64          // how many have been put in force
 	afterwards  []func()        // what is to be said and written once the lock is released
 	unsaved     *state.Doc      // what the snapshot file does not have yet
 	ended       bool
@@ -227,6 +228,7 @@ func (e *Engine) rebuild(now time.Time) {
 	before := e.snap.Load()
 	snap := e.compileSnapshot(&e.current, now)
 	e.snap.Store(snap)
+	e.snapshots++
 	e.arm(now)
 	if before != nil || snap != nil {
 		e.publish()

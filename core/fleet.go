@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/recess-go/recess/core/state"
@@ -28,8 +29,16 @@ type Instance struct {
 	FollowerSince time.Time     `json:"follower_since"`
 	LastError     string        `json:"last_error,omitempty"`
 	Source        string        `json:"source,omitempty"` // where it reads the state from, if it has several places
-	// InFlight is how many admitted requests were under way.
+	// Running are the ids of the windows that it refuses for.
+	Running []string `json:"running,omitempty"`
+	// InFlight is how many admitted requests were under way, Earlier how many of these may have been admitted before the
+	// windows in Running were in force: it only falls, and at 0 the instance is drained. See [Controller.Drain].
 	InFlight int64 `json:"in_flight"`
+	Earlier  int64 `json:"earlier,omitempty"`
+	// ReportOnly is Policy.ReportOnly: the instance refuses nothing, whatever runs.
+	ReportOnly bool `json:"report_only,omitempty"`
+	// Left says that the instance has ended in good order while a window was running.
+	Left bool `json:"left,omitempty"`
 
 	// Known is the document that the instance decides on while the backend offers an older one, none, or one that makes
 	// no sense: what it takes to mend a store. Nil while all is well.
@@ -40,8 +49,15 @@ type Instance struct {
 var ErrNoPresence = errors.New("this backend does not keep which instances follow it")
 
 // Fleet returns the instances that follow a backend's document, in the order of their ids: those whose last
-// announcement has not expired. An announcement that makes no sense is an instance with its id alone.
+// announcement has not expired, and that have not left. An announcement that makes no sense is an instance with its id
+// alone.
 func Fleet(ctx context.Context, backend state.Backend) ([]Instance, error) {
+	fleet, err := announcements(ctx, backend)
+	return slices.DeleteFunc(fleet, func(i Instance) bool { return i.Left }), err
+}
+
+// announcements is Fleet with those who have just left.
+func announcements(ctx context.Context, backend state.Backend) ([]Instance, error) {
 	presence, ok := state.As[state.Presence](backend)
 	if !ok {
 		return nil, fmt.Errorf("recess: %w", ErrNoPresence)

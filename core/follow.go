@@ -277,16 +277,18 @@ func backoff(n int, limit time.Duration) time.Duration {
 
 func sleep(ctx context.Context, d time.Duration) { sleepUntil(ctx, nil, d) }
 
-// sleepUntil is sleep that something can end before its time.
-func sleepUntil(ctx context.Context, woken <-chan struct{}, d time.Duration) {
+// sleepUntil is sleep that something can end before its time. It reports whether that was so.
+func sleepUntil(ctx context.Context, woken <-chan struct{}, d time.Duration) bool {
 	if d <= 0 {
-		return
+		return false
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-woken:
+		return true
 	case <-timer.C:
 	case <-ctx.Done():
 	}
+	return false
 }

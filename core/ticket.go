@@ -18,14 +18,15 @@ import (
 type Ticket struct {
 	snap   *snapshot
 	stripe *stripe
+	side   uint32
 }
 
 // Begin counts one more unit of work and takes the snapshot that it is decided on, in that order: whoever changes the
 // state and then finds the count at zero knows that no work runs under the old one. No lock, no clock, no I/O, no
 // allocation. Every Begin needs one End.
 func (e *Engine) Begin() Ticket {
-	s := e.inflight.begin()
-	return Ticket{snap: e.snap.Load(), stripe: s}
+	s, side := e.inflight.begin()
+	return Ticket{snap: e.snap.Load(), stripe: s, side: side}
 }
 
 // Open reports whether nothing runs and nothing is planned: the request passes and nothing is asked about it.
@@ -35,7 +36,7 @@ func (t *Ticket) Open() bool { return t.snap == nil }
 func (e *Engine) Open() bool { return e.snap.Load() == nil }
 
 // End counts the unit of work as ended.
-func (t *Ticket) End() { t.stripe.running.Add(-1) }
+func (t *Ticket) End() { t.stripe.running[t.side&1].Add(-1) }
 
 // Evaluate decides a request and answers nothing. Its one side effect is [Policy].Logout. A callback of the
 // application that panics makes it refuse.

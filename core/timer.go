@@ -18,6 +18,7 @@ func (e *Engine) tick() {
 	snap := e.snap.Load()
 	if !snap.same(&e.current, now) {
 		e.rebuild(now)
+		e.hasNews()
 		return
 	}
 	if snap != nil {

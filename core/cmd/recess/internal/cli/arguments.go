@@ -21,13 +21,13 @@ var valued = []string{"--state", "--timeout"}
 
 // What design.md names and this release does not bring yet. The parser would suggest what is spelled alike: on for run.
 var (
-	unreleasedCommands = []string{"run", "drain", "pass", "history", "explain", "preview"}
-	unreleasedFlags    = []string{"--drain", "--hold", "--cron"}
+	unreleasedCommands = []string{"run", "pass", "history", "explain", "preview"}
+	unreleasedFlags    = []string{"--hold", "--cron"}
 )
 
 // timed are the flags that take a time, and negative is one as people type it: the parser takes it for a flag.
 var (
-	timed    = []string{"--for", "--until", "--start", "--timeout"}
+	timed    = []string{"--for", "--until", "--start", "--timeout", "--within"}
 	negative = regexp.MustCompile(`^-\.?\d`)
 )
 

@@ -17,6 +17,7 @@ type proposal struct {
 	unneeded string                   // what to say when there was nothing to do
 	kept     func(report.Window) bool // the windows whose end nobody mentioned, so that they keep it; nil for none
 	do       func(context.Context, *recess.Controller) (recess.Change, error)
+	then     func(context.Context, state.Backend) error // what follows once the change is shown; nil for nothing
 }
 
 // change makes a change and shows it.
@@ -48,10 +49,14 @@ func (s *session) change(ctx context.Context, p proposal) error {
 		shown.Status.Exists = err != nil || doc.Rev != state.None
 	}
 	if s.globals.JSON {
-		return report.WriteJSON(s.Out, shown, true)
+		err = report.WriteJSON(s.Out, shown, p.then == nil)
+	} else {
+		s.show(&shown, p)
 	}
-	s.show(&shown, p)
-	return nil
+	if err != nil || p.then == nil {
+		return err
+	}
+	return p.then(ctx, backend)
 }
 
 // show writes a change for people: first how things stand, then what was done, then what is still to be done.
@@ -152,11 +157,29 @@ func (c *onCommand) run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	return s.change(ctx, proposal{
+	p := proposal{
 		action: "on", question: c.ask("Turn maintenance ON for %s?", describe(&o, s.printer)),
 		unneeded: "It is so already: nothing was changed.", kept: keptEnds(&o),
 		do: func(ctx context.Context, c *recess.Controller) (recess.Change, error) { return c.On(ctx, o) },
-	})
+	}
+	within, err := c.limits(c.Drain, "on --drain")
+	switch {
+	case err != nil:
+		return err
+	case c.Drain && !o.Start.IsZero():
+		return usage("--drain waits for a window that runs: leave --start out, or use drain --wait once it has begun")
+	case c.Drain && o.Mode == state.Announce:
+		return usage("--drain waits until nothing runs that is refused now: a window that announces refuses nothing")
+	case c.Drain:
+		p.then = func(ctx context.Context, backend state.Backend) error {
+			if !s.globals.JSON {
+				fmt.Fprintln(s.Out)
+			}
+			d := &drainer{session: s, allowLost: c.AllowLost}
+			return d.run(ctx, backend, within)
+		}
+	}
+	return s.change(ctx, p)
 }
 
 // keptEnds are the windows that an opening is about, if it says nothing of their end.

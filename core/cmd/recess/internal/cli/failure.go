@@ -18,6 +18,7 @@ const (
 	exitFailed      = 1
 	exitUsage       = 2
 	exitConflict    = 3
+	exitNotDrained  = 4
 	exitUnreachable = 5
 	exitActive      = 10
 )
@@ -62,6 +63,9 @@ var kinds = []struct {
 	{recess.ErrForced, "forced", exitFailed, "Nothing was changed."},
 	{errDeclined, "declined", exitFailed, ""},
 	{errInterrupted, "interrupted", exitFailed, `"PROGRAM status" shows what holds.`},
+	{recess.ErrNotDrained, "not_drained", exitNotDrained, `Maintenance is on and stays on. "PROGRAM drain --wait" goes on waiting, "PROGRAM off" ends it.`},
+	{errNobody, "not_drained", exitNotDrained, `Maintenance is on and stays on. "PROGRAM doctor" shows more, "PROGRAM off" ends it.`},
+	{recess.ErrNoPresence, "no_presence", exitFailed, "Maintenance is on and stays on. Wait by other means, or keep the state where instances can announce themselves."},
 	{state.ErrInvalid, "invalid_state", exitFailed, `The services keep the last state that made sense. "PROGRAM off" keeps the broken text, starts anew and so opens the site.`},
 	{state.ErrReadOnly, "read_only", exitFailed, "Nothing was changed."},
 	{state.ErrInexpressible, "inexpressible", exitFailed, "Nothing was changed."},

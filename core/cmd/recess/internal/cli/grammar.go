@@ -19,6 +19,7 @@ type grammar struct {
 	Status     statusCommand     `cmd:"" help:"Show what runs, what is planned and who did it."`
 	Schedule   scheduleCommand   `cmd:"" help:"Plan a further window."`
 	Cancel     cancelCommand     `cmd:"" help:"Remove planned windows."`
+	Drain      drainCommand      `cmd:"" help:"Show, or wait, until all instances refuse and what they admitted before has ended."`
 	Watch      watchCommand      `cmd:"" help:"Print every change as it happens, until interrupted."`
 	Doctor     doctorCommand     `cmd:"" help:"Look at the state and all that follows it, and say what is wrong and what to do."`
 	Repair     repairCommand     `cmd:"" help:"Write a state anew that the backend has lost or rolled back."`
@@ -65,6 +66,19 @@ type onCommand struct {
 	Until *string `placeholder:"T" help:"The end: a time, a duration from now, or never."`
 	Start *string `placeholder:"T" help:"The beginning: a time or a duration from now. Without it: now."`
 	windowFlags
+	Drain bool `help:"Return when every instance refuses and what it admitted before has ended; exit with 4 if that takes too long."`
+	drainFlags
+}
+
+// drainFlags say how to wait for a drain, for "on --drain" and "drain --wait".
+type drainFlags struct {
+	Within    *string `placeholder:"D" help:"How long the drain may take: 5m by default."`
+	AllowLost bool    `help:"Be content when what is not drained is lost: you know that it does not run."`
+}
+
+type drainCommand struct {
+	Wait bool `help:"Wait until all is drained. Without it: say how far it is, and exit with 4 unless it is."`
+	drainFlags
 }
 
 type scheduleCommand struct {

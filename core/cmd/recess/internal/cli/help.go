@@ -26,6 +26,7 @@ Times are RFC 3339 (2027-01-31T14:00:00Z), local (2027-01-31 14:00), or a durati
     PROGRAM on --scope checkout --mode readonly      a part of it, and reading stays possible
     PROGRAM on --as migration --reason "CH-1234"     a hold of its own, for off --as migration
     PROGRAM on --message-de "Gleich zurück."         the message in another language
+    PROGRAM on --drain && ./migrate.sh               begin when nothing runs any more
 
 yes, true and 1 mean the same as on.`,
 	"off": `Ends the windows of the whole site, or of --scope, and cancels the planned ones. Windows of other scopes go on, and are named.
@@ -54,6 +55,20 @@ A local time that a change of clocks skips or repeats is refused: write it in RF
     PROGRAM cancel --all
 
 A window that runs is ended by off.`,
+	"drain": `An instance is drained when it refuses for the windows that run now, and every request that it had admitted before has ended. Requests that a rule lets in are not waited for.
+
+    PROGRAM drain                      how far it is; exits with 0 if all are drained, else with 4
+    PROGRAM drain --wait --within 2m   until all are, or with exit code 4 after two minutes
+    PROGRAM on --drain && ./migrate.sh && PROGRAM off
+
+    behind     it has not seen the change, or does not refuse yet
+    draining   requests that it admitted before are still running
+    drained    nothing of that runs any more
+    left       it has ended in good order
+    lost       it is not heard of any more: killed, frozen or cut off
+    unable     its policy only reports, or it is of another version
+
+Of a lost instance make sure that it does not run, and use --allow-lost then. Instances announce themselves where the state is; one that cannot write there is not seen, and not waited for.`,
 	"watch": `One line for each change: windows that are opened, planned, changed, ended or cancelled, those whose time has come, and a backend that fails or comes back. With --json each line is a document.
 
     PROGRAM watch

@@ -1,0 +1,110 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	recess "github.com/recess-go/recess/core"
+	"github.com/recess-go/recess/core/cmd/recess/internal/moment"
+)
+
+// Drain is an event of "drain --json" and "on --drain --json". Members are only ever added.
+type Drain struct {
+	At        time.Time       `json:"at"`
+	Event     string          `json:"event"`   // "progress", "drained" or "not_drained"
+	Drained   int             `json:"drained"` // of the instances, with those that have ended
+	Revision  int64           `json:"revision"`
+	Windows   []Window        `json:"windows"` // that it is drained for
+	Instances []DrainInstance `json:"instances"`
+	Trouble   string          `json:"trouble"` // why the backend could not be asked; "" if it was
+}
+
+// DrainInstance is an instance in a drain.
+type DrainInstance struct {
+	Instance
+	Phase   recess.DrainPhase `json:"phase"`
+	Earlier int64             `json:"earlier"` // requests that it admitted before, and that run still
+	Text    string            `json:"text"`
+}
+
+// DrainOf describes how far a drain has come. The slices are never nil.
+func DrainOf(event string, p *recess.Progress, now time.Time) Drain {
+	d := Drain{
+		At: now.UTC(), Event: event, Drained: p.Count(recess.Drained) + p.Count(recess.Left), Revision: p.Revision,
+		Windows: Windows(p.Windows), Instances: []DrainInstance{},
+	}
+	if p.Trouble != nil {
+		d.Trouble = p.Trouble.Error()
+	}
+	for _, i := range p.Instances {
+		d.Instances = append(d.Instances, DrainInstance{InstancesOf([]recess.Instance{i.Instance})[0], i.Phase, i.Earlier, i.Words()})
+	}
+	return d
+}
+
+// Sum is a drain in half a line: "2 of 3 instances drained, 4 requests to finish".
+func (d *Drain) Sum() string {
+	text := fmt.Sprintf("%d of %d instances drained", d.Drained, len(d.Instances))
+	requests, behind, lost := int64(0), 0, 0
+	for _, i := range d.Instances {
+		switch i.Phase {
+		case recess.Draining:
+			requests += i.Earlier
+		case recess.Behind:
+			behind++
+		case recess.Lost:
+			lost++
+		}
+	}
+	if requests > 0 {
+		text += fmt.Sprintf(", %d requests to finish", requests)
+	}
+	if behind > 0 {
+		text += fmt.Sprintf(", %d behind", behind)
+	}
+	if lost > 0 {
+		text += fmt.Sprintf(", %d lost", lost)
+	}
+	if d.Trouble != "" {
+		text += "; the backend does not answer"
+	}
+	return text
+}
+
+// barWidth is that of a progress bar, in characters.
+const barWidth = 30
+
+// DrainBar writes a drain over what stands in the terminal's line.
+func (p *Printer) DrainBar(d *Drain, since time.Time) {
+	full := barWidth
+	if len(d.Instances) > 0 {
+		full = barWidth * d.Drained / len(d.Instances)
+	}
+	bar := p.paint(green, strings.Repeat("█", full)) + strings.Repeat("░", barWidth-full)
+	p.printf("\r\x1b[K%s %s (%s)", bar, d.Sum(), d.At.Sub(since).Round(time.Second))
+}
+
+// EndBar takes the bar away.
+func (p *Printer) EndBar() { p.printf("\r\x1b[K") }
+
+// DrainChange writes a line for an instance whose phase has changed.
+func (p *Printer) DrainChange(d *Drain, i *DrainInstance) {
+	color := yellow
+	switch i.Phase {
+	case recess.Drained, recess.Left:
+		color = green
+	case recess.Lost, recess.Unable:
+		color = red
+	}
+	text := fmt.Sprintf("%s  %-9s  %s", moment.Format(d.At, p.Loc), i.Phase, Clean(i.ID))
+	if i.Phase != recess.Drained && i.Phase != recess.Left {
+		text += " " + Clean(i.Text)
+	}
+	p.printf("%s\n", p.paint(color, text))
+}
+
+// DrainTrouble writes a line about a backend that does not answer.
+func (p *Printer) DrainTrouble(d *Drain) {
+	p.printf("%s\n", p.paint(red, fmt.Sprintf("%s  %-9s  %s", moment.Format(d.At, p.Loc), "waiting", Clean(d.Trouble))))
+}
