@@ -317,49 +317,6 @@ func TestADeadBackendIsAskedLessAndLess(t *testing.T) {
 }
 
 // TestOnIsInForceWhenItReturns is target T7: no request of this process that begins after On returned sees the old state.
-// hanging is a backend that has no connection: every look waits for one until its time is up.
-type hanging struct {
-	*scripted
-	mu     sync.Mutex
-	began  []time.Time
-	ended  []time.Time
-	silent atomic.Bool
-}
-
-func (h *hanging) Next(ctx context.Context, since state.Rev) (state.Doc, time.Duration, error) {
-	if !h.silent.Load() {
-		return h.scripted.Next(ctx, since)
-	}
-	began := time.Now()
-	<-ctx.Done()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.began, h.ended = append(h.began, began), append(h.ended, time.Now())
-	return state.Doc{}, 0, errors.New("not connected")
-}
-
-// What waits for a connection until its time is up waits again at once: it is there when the connection comes.
-func TestADeadConnectionIsWaitedForAllTheTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := &hanging{scripted: newScripted(document(t, 5, 7, true), nil)}
-		const poll = 5 * time.Second
-		started(t, Config{Backend: h, Poll: poll})
-		h.silent.Store(true)
-		h.say(document(t, 5, 8, false), nil)
-		time.Sleep(5 * time.Minute)
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if len(h.began) < 50 {
-			t.Fatalf("%d looks in 5 minutes", len(h.began))
-		}
-		for i := 2; i < len(h.began); i++ { // the first pause is at random, for the sake of the others of the fleet
-			if pause := h.began[i].Sub(h.ended[i-1]); pause > poll/5+time.Millisecond {
-				t.Errorf("look %d comes %v after the one before has ended", i, pause)
-			}
-		}
-	})
-}
-
 func TestOnIsInForceWhenItReturns(t *testing.T) {
 	e := started(t, Config{})
 	for range 200 {

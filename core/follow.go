@@ -45,16 +45,12 @@ var errRegression = errors.New("the backend has lost or rolled back the state")
 func (e *Engine) follow(ctx context.Context) {
 	failures := 0
 	for ctx.Err() == nil {
-		began := time.Now()
 		wait, err := e.look(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
 			wait = backoff(failures, e.config.Poll)
-			if failures > 0 {
-				wait -= time.Since(began) // what has waited for a connection in vain need not wait again: the next look is there when it comes
-			}
 			failures++
 		default:
 			failures = 0
@@ -266,7 +262,8 @@ func (e *Engine) firstKnown() {
 }
 
 // backoff is how long to wait after the nth failure in a row: full jitter, doubling from a second up to limit. A second
-// is what a store needs to take a whole fleet back whose links were cut at once.
+// is what a store needs to take a whole fleet back whose links were cut at once. It is waited also by whoever has waited in
+// vain already: a store that is too busy to answer in time stays so if all ask again at once.
 func backoff(n int, limit time.Duration) time.Duration {
 	ceiling := limit
 	if n < 20 {

@@ -224,7 +224,7 @@ func decode(data []byte, answer any) error {
 
 const (
 	firstDelay = 500 * time.Millisecond
-	maxDelay   = 2 * time.Second
+	maxDelay   = time.Second
 )
 
 // reconnectDelay is how long the client waits after it has tried all servers n times: at random, so that a fleet does

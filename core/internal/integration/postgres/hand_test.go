@@ -182,7 +182,6 @@ func othersAreNotLookedAt(t *testing.T, server *servers.Server) {
 	rev := must.Read(t, b).Rev
 	before := rigs.PostgresLooks(t, server.Addr)
 	got := waiting(t.Context(), b, rev)
-	must.Become(t, "the waiter has looked", func() bool { return rigs.PostgresLooks(t, server.Addr) > before })
 	for range 5 {
 		rigs.Postgres(t, server.Addr, "insert into recess (name, document) values ('theirs', 'x') on conflict (name) do update set document = 'y'")
 	}
@@ -190,8 +189,8 @@ func othersAreNotLookedAt(t *testing.T, server *servers.Server) {
 	if answer := must.Receive(t, "the waiter", got); answer.err != nil || string(answer.doc.Data) != "ours, changed" {
 		t.Errorf("the waiter got %q, %v", answer.doc.Data, answer.err)
 	}
-	if looks := rigs.PostgresLooks(t, server.Addr) - before; looks != 2 {
-		t.Errorf("it looked %d times, want once at first and once at its own change", looks)
+	if looks := rigs.PostgresLooks(t, server.Addr) - before; looks < 1 || looks > 2 {
+		t.Errorf("it looked %d times, want once at first, unless it was told just now, and once at its own change", looks)
 	}
 }
 
