@@ -125,7 +125,7 @@ require (
 	github.com/recess-go/recess/core/state/pgstate v0.0.0
 	github.com/recess-go/recess/core/state/redisstate v0.0.0
 	github.com/recess-go/recess/core/state/sqlstate v0.0.0
-	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/sys v0.49.0
 )
 
 replace github.com/recess-go/recess/core => ../..

@@ -174,7 +174,7 @@ func TestFlagsOfADrainThatMakeNoSense(t *testing.T) {
 		says string
 	}{
 		{[]string{"on", "--within", "5m"}, "goes with on --drain"},
-		{[]string{"on", "--allow-lost"}, "goes with on --drain"},
+		{[]string{"on", "--allow-lost"}, "go with on --drain"},
 		{[]string{"drain", "--within", "5m"}, "goes with drain --wait"},
 		{[]string{"drain", "--wait", "--within", "-5m"}, "--within: "},
 		{[]string{"on", "--drain", "--start", "5m", "--for", "1h"}, "leave --start out"},

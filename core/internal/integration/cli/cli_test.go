@@ -52,10 +52,11 @@ func TestScripts(t *testing.T) {
 			env.Setenv("PATH", bin+string(filepath.ListSeparator)+env.Getenv("PATH"))
 			env.Setenv("TZ", "Europe/Berlin")
 			env.Setenv("SUDO_USER", "alice") // whoever runs the tests
+			env.Values[requestsKey{}] = make(map[string]func())
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "members": members, "keep": keep,
+			"exits": exits, "members": members, "keep": keep, "follow": follow, "idle": idle, "await": await, "closed": closed,
 		},
 	})
 }

@@ -168,14 +168,15 @@ func (c *onCommand) run(ctx context.Context, s *session) error {
 		return err
 	case c.Drain && !o.Start.IsZero():
 		return usage("--drain waits for a window that runs: leave --start out, or use drain --wait once it has begun")
-	case c.Drain && o.Mode == state.Announce:
-		return usage("--drain waits until nothing runs that is refused now: a window that announces refuses nothing")
 	case c.Drain:
+		if err := drainsFor(&o); err != nil {
+			return err
+		}
 		p.then = func(ctx context.Context, backend state.Backend) error {
 			if !s.globals.JSON {
 				fmt.Fprintln(s.Out)
 			}
-			d := &drainer{session: s, allowLost: c.AllowLost}
+			d := &drainer{session: s, flags: c.drainFlags}
 			return d.run(ctx, backend, within)
 		}
 	}

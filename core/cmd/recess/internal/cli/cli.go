@@ -133,10 +133,10 @@ func (s *session) run(ctx context.Context, command runner) error {
 		}
 	}
 	switch command.(type) {
-	case *onCommand, *scheduleCommand:
+	case *onCommand, *scheduleCommand, *runCommand:
 	default:
 		if len(s.messages) > 0 {
-			return usage("--message-TAG goes with on and schedule only")
+			return usage("--message-TAG goes with on, schedule and run only")
 		}
 	}
 	if s.globals.State != nil && s.Backend != nil {

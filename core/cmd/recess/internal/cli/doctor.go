@@ -46,9 +46,9 @@ func (doctorCommand) run(ctx context.Context, s *session) error {
 	case err != nil:
 		return err
 	case unreachable != nil:
-		return errUnwell{exitUnreachable}
+		return errSaid{exitUnreachable}
 	case !d.Healthy:
-		return errUnwell{exitFailed}
+		return errSaid{exitFailed}
 	}
 	return nil
 }

@@ -18,15 +18,15 @@ const defaultWithin = 5 * time.Minute
 // errNobody is the end of a drain that has seen no instance. To call that drained would be to guess: the state may be
 // another one than the service follows.
 var errNobody = errors.New("no instance has announced itself here, so nothing can be said to be drained: is this the state that the service " +
-	"follows? Services that cannot write where it is do not announce themselves")
+	"follows? If the service does not run, say --allow-empty")
 
 // limits reads the flags of a drain; needs says which flag they go with.
 func (f *drainFlags) limits(waits bool, needs string) (within time.Duration, err error) {
 	switch {
 	case !waits && f.Within != nil:
 		return 0, usage("--within says how long to wait: it goes with %s", needs)
-	case !waits && f.AllowLost:
-		return 0, usage("--allow-lost is about the end of a wait: it goes with %s", needs)
+	case !waits && (f.AllowLost || f.AllowEmpty):
+		return 0, usage("--allow-lost and --allow-empty are about the end of a wait: they go with %s", needs)
 	case f.Within == nil:
 		return defaultWithin, nil
 	}
@@ -34,6 +34,14 @@ func (f *drainFlags) limits(waits bool, needs string) (within time.Duration, err
 		return 0, usage("--within: %s", err)
 	}
 	return within, nil
+}
+
+// drainsFor refuses a mode that refuses nothing.
+func drainsFor(o *recess.Opening) error {
+	if o.Mode == state.Announce {
+		return usage("a window that announces refuses nothing: there is nothing to drain for")
+	}
+	return nil
 }
 
 func (c *drainCommand) run(ctx context.Context, s *session) error {
@@ -46,15 +54,15 @@ func (c *drainCommand) run(ctx context.Context, s *session) error {
 		return err
 	}
 	defer done()
-	d := &drainer{session: s, allowLost: c.AllowLost, once: !c.Wait}
+	d := &drainer{session: s, flags: c.drainFlags, once: !c.Wait}
 	return d.run(ctx, backend, within)
 }
 
 // A drainer shows how far a drain has come, as it goes on.
 type drainer struct {
 	*session
-	allowLost bool
-	once      bool // look once, and do not wait
+	flags drainFlags
+	once  bool // look once, and do not wait
 
 	began   time.Time
 	last    report.Drain
@@ -80,9 +88,9 @@ func (d *drainer) run(ctx context.Context, backend state.Backend, within time.Du
 	})
 	var late *recess.DrainError
 	switch {
-	case errors.As(err, &late) && late.OnlyLost() && d.allowLost:
+	case errors.As(err, &late) && late.OnlyLost() && d.flags.AllowLost:
 		err = nil
-	case err == nil && len(d.last.Instances) == 0:
+	case err == nil && len(d.last.Instances) == 0 && !d.flags.AllowEmpty:
 		err = errNobody
 	}
 	d.end(err)

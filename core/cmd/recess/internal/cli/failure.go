@@ -30,10 +30,10 @@ var (
 	errInterrupted = errors.New("interrupted")
 )
 
-// errUnwell is the end of a diagnosis that found something bad; it has said what.
-type errUnwell struct{ exit int }
+// errSaid is the end of a command that has said itself what is wrong.
+type errSaid struct{ exit int }
 
-func (errUnwell) Error() string { return "something is wrong" }
+func (errSaid) Error() string { return "something is wrong" }
 
 // A usageError is about what was typed; nothing was changed.
 type usageError struct{ text, command string }
@@ -102,9 +102,9 @@ func (s *Setup) fail(err error, json bool, p *report.Printer) int {
 	case errors.Is(err, errActive):
 		return exitActive
 	}
-	var unwell errUnwell
-	if errors.As(err, &unwell) {
-		return unwell.exit
+	var said errSaid
+	if errors.As(err, &said) {
+		return said.exit
 	}
 	f := s.failureOf(err)
 	if json {

@@ -20,6 +20,7 @@ type grammar struct {
 	Schedule   scheduleCommand   `cmd:"" help:"Plan a further window."`
 	Cancel     cancelCommand     `cmd:"" help:"Remove planned windows."`
 	Drain      drainCommand      `cmd:"" help:"Show, or wait, until all instances refuse and what they admitted before has ended."`
+	Run        runCommand        `cmd:"" help:"Close the site, drain it, run a command, and open the site again if that succeeds."`
 	Watch      watchCommand      `cmd:"" help:"Print every change as it happens, until interrupted."`
 	Doctor     doctorCommand     `cmd:"" help:"Look at the state and all that follows it, and say what is wrong and what to do."`
 	Repair     repairCommand     `cmd:"" help:"Write a state anew that the backend has lost or rolled back."`
@@ -46,14 +47,19 @@ func (l *limit) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// windowFlags describe a window, for "on" and "schedule".
-type windowFlags struct {
+// subjectFlags say what is closed, how, and what visitors read.
+type subjectFlags struct {
 	Scope      string  `placeholder:"NAME" help:"The part of the site. Without it: all of it."`
-	As         string  `placeholder:"NAME" help:"A further window of this name beside the scope's own: the site reopens when the last one ends."`
 	Mode       string  `placeholder:"MODE" values:"full,readonly,announce" help:"full refuses every request, readonly all that change something, announce none. Without it: full."`
 	Message    *string `placeholder:"TEXT" help:"What visitors read."`
 	MessageTag *string `name:"message-TAG" placeholder:"TEXT" help:"The same in a language: --message-de, --message-pt-BR. An empty text removes it."`
 	Reason     string  `placeholder:"TEXT" help:"For the team and the history; visitors never see it."`
+}
+
+// windowFlags describe a window, for "on" and "schedule".
+type windowFlags struct {
+	subjectFlags
+	As string `placeholder:"NAME" help:"A further window of this name beside the scope's own: the site reopens when the last one ends."`
 	askFlag
 }
 
@@ -70,10 +76,18 @@ type onCommand struct {
 	drainFlags
 }
 
-// drainFlags say how to wait for a drain, for "on --drain" and "drain --wait".
+// drainFlags say how to wait for a drain.
 type drainFlags struct {
-	Within    *string `placeholder:"D" help:"How long the drain may take: 5m by default."`
-	AllowLost bool    `help:"Be content when what is not drained is lost: you know that it does not run."`
+	Within     *string `placeholder:"D" help:"How long the drain may take: 5m by default."`
+	AllowLost  bool    `help:"Be content when what is not drained is lost: you know that it does not run."`
+	AllowEmpty bool    `help:"Be content when no instance is there at all: you know that the service does not run."`
+}
+
+type runCommand struct {
+	subjectFlags
+	drainFlags
+	ReopenOnFailure bool     `help:"Open the site again also when the command fails."`
+	Command         []string `arg:"" passthrough:"" name:"command" help:"What to run while the site is closed, after --."`
 }
 
 type drainCommand struct {

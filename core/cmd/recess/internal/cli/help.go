@@ -69,6 +69,14 @@ A window that runs is ended by off.`,
     unable     its policy only reports, or it is of another version
 
 Of a lost instance make sure that it does not run, and use --allow-lost then. Instances announce themselves where the state is; one that cannot write there is not seen, and not waited for.`,
+	"run": `Closes the site with a window of its own, waits until all instances are drained, runs the command, and opens the site if that succeeds.
+
+    PROGRAM run -- ./migrate.sh
+    PROGRAM run --scope checkout --message "Back in a minute." --within 2m -- make migrate
+
+The command's input, output and exit code are its own, and signals are passed on to it; what PROGRAM says goes to standard error. If the command fails or is killed the site stays closed, and you are told what to type. If it was never started, because the site could not be drained in time (exit code 4) or you pressed ^C, the site is open again.
+
+If this program itself is killed the site stays closed: "PROGRAM off" opens it.`,
 	"watch": `One line for each change: windows that are opened, planned, changed, ended or cancelled, those whose time has come, and a backend that fails or comes back. With --json each line is a document.
 
     PROGRAM watch

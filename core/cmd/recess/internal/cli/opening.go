@@ -61,8 +61,14 @@ func checkSpan(start, end, now time.Time, loc *time.Location) error {
 }
 
 // opening reads the flags of a window.
-func (w *windowFlags) opening(s *session, sp span) (o recess.Opening, err error) {
-	o = recess.Opening{Scope: w.Scope, Name: w.As, Reason: w.Reason, Messages: maps.Clone(s.messages)}
+func (w *windowFlags) opening(s *session, sp span) (recess.Opening, error) {
+	o, err := w.subjectFlags.opening(s, sp)
+	o.Name = w.As
+	return o, err
+}
+
+func (w *subjectFlags) opening(s *session, sp span) (o recess.Opening, err error) {
+	o = recess.Opening{Scope: w.Scope, Reason: w.Reason, Messages: maps.Clone(s.messages)}
 	if o.Start, o.End, o.NoEnd, err = sp.read(s.printer.Now, s.printer.Loc); err != nil {
 		return o, err
 	}
