@@ -9,6 +9,8 @@
 //	status    show what runs, what is planned and who did it
 //	schedule  plan a further window
 //	cancel    remove planned windows
+//	drain     show, or wait, until all instances refuse and what they admitted before has ended
+//	run       close the site, drain it, run a command, and open the site again if that succeeds
 //	watch     print every change as it happens
 //	doctor    look at the state and all that follows it, and say what is wrong and what to do
 //	repair    write a state anew that the backend has lost or rolled back
@@ -23,13 +25,18 @@
 //	    doctor: something is bad
 //	2   the command line or its settings make no sense, or a RECESS_ variable is set that nobody knows; nothing was changed
 //	3   somebody else changed the state first; nothing was changed
+//	4   not every instance was drained in time, one is lost, or none is there
 //	5   the backend cannot be reached or written
 //	10  "status --exit-code" only: something is refused (0: nothing is)
 //
+// run exits with the command's own code; with 126 or 127 if it cannot be run, and with 128 and the number of the signal that
+// has ended it, as shells do.
+//
 // # JSON
 //
-// With --json a command that succeeds writes one document to standard output (watch: one a line). A command that fails
-// writes nothing there: the error goes to standard error, so that a script that reads a member of the result can never
+// With --json a command that succeeds writes one document to standard output (watch and drain --wait: one a line; on
+// --drain: the change on the first line, then the drain). A command that fails writes nothing there, but for what was written
+// before it failed: the error goes to standard error, so that a script that reads a member of the result can never
 // take an error for "off". Times are RFC 3339 in UTC, null where there is none. Members are only ever added.
 //
 //	status    {"state", "exists", "active", "mode", "forced", "epoch", "revision", "running": [WINDOW], "planned": [WINDOW],
@@ -45,10 +52,13 @@
 //	doctor    {"state", "healthy", "checks": [{"check", "result", "text", "advice"}], "instances": [{"id", "name", "host",
 //	           "pid", "version", "epoch", "revision", "follower", "follower_since", "last_error", "source", "in_flight", "remembers"}]};
 //	          result is ok, note, warning or bad; it is written also when the exit code is not 0
+//	drain     {"at", "event", "drained", "revision", "windows": [WINDOW], "instances": [{as of doctor, and "phase", "earlier",
+//	           "text"}], "trouble"}; event is progress, drained or not_drained, phase is behind, draining, drained, left, lost
+//	           or unable
 //	migrate   {"state", "needed"}
 //	version   {"version", "go", "platform", "schema"}
 //	WINDOW    {"id", "name", "scope", "mode", "starts_at", "ends_at", "messages": {TAG: TEXT}, "reason", "opened_by": ACTOR, "opened_at"}
 //	ACTOR     {"name", "host", "source"}
 //	an error  {"error": {"code", "exit_code", "message", "hint", "status"?}}; code is usage, forced, declined, conflict,
-//	          invalid_state, read_only, inexpressible, interrupted, unreachable or failed; status is the winner's, of a conflict
+//	          not_drained, no_presence, invalid_state, read_only, inexpressible, interrupted, unreachable or failed; status is the winner's, of a conflict
 package command
