@@ -67,10 +67,12 @@ type Engine struct {
 	timer       *time.Timer
 	interrupt   context.CancelFunc // ends the follower's look that is under way
 	subscribers map[*subscriber]bool
-	marked      map[string]bool // scopes that routes are marked with
-	snapshots   uint64          // how many have been put in force
-	afterwards  []func()        // what is to be said and written once the lock is released
-	unsaved     *state.Doc      // what the snapshot file does not have yet
+	marked      map[string]bool  // scopes that routes are marked with
+	snapshots   uint64           // how many have been put in force
+	changed     chan struct{}    // closed when the next one is; nil if no work waits for it
+	closers     map[*closer]bool // work under way that wants to know when it is to end
+	afterwards  []func()         // what is to be said and written once the lock is released
+	unsaved     *state.Doc       // what the snapshot file does not have yet
 	ended       bool
 
 	saving   sync.Mutex // one writer of the snapshot file at a time; taken before mu
@@ -111,7 +113,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	}
 	e := &Engine{
 		config: c, id: instanceID(c.Instance), rules: rules, log: c.Logger.With("component", "recess"), inflight: newInflight(),
-		known: make(chan struct{}), news: make(chan struct{}, 1), seen: state.Unseen, subscribers: make(map[*subscriber]bool), marked: make(map[string]bool), interrupt: func() {},
+		known: make(chan struct{}), news: make(chan struct{}, 1), seen: state.Unseen, subscribers: make(map[*subscriber]bool), marked: make(map[string]bool), closers: make(map[*closer]bool), interrupt: func() {},
 	}
 	e.follower = FollowerStatus{Phase: Initializing, Since: e.now(), Poll: c.Poll}
 	e.idle = &snapshot{engine: e, rules: rules}
@@ -195,6 +197,7 @@ func (e *Engine) Close() error {
 		s.cancel()
 	}
 	clear(e.subscribers)
+	e.tellWork(e.snap.Load())
 	e.unlock()
 	e.stopped.Wait()
 	return nil
@@ -229,6 +232,7 @@ func (e *Engine) rebuild(now time.Time) {
 	snap := e.compileSnapshot(&e.current, now)
 	e.snap.Store(snap)
 	e.snapshots++
+	e.tellWork(snap)
 	e.arm(now)
 	if before != nil || snap != nil {
 		e.publish()
