@@ -69,7 +69,7 @@ func TestOnReturnsOnceAllIsDrained(t *testing.T) {
 		if !strings.HasSuffix(all, "\ndrained web-2") {
 			t.Errorf("the last word is not about who was the last:\n%s", all)
 		}
-		if got.code != 0 || got.err != "" || !strings.Contains(got.out, "\nDrained: 2 of 2 instances drained, nothing that was admitted before runs any more.\n") {
+		if got.code != 0 || got.err != "" || !strings.Contains(got.out, "\n2 of 2 instances drained. Nothing that they admitted before runs any more.\n") {
 			t.Errorf("exit code %d\n%s\n%s", got.code, got.out, got.err)
 		}
 	})

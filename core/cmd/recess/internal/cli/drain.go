@@ -146,6 +146,6 @@ func (d *drainer) end(err error) {
 				lost += fmt.Sprintf("\n  %s %s", report.Clean(i.ID), report.Clean(i.Text))
 			}
 		}
-		fmt.Fprintf(d.Out, "Drained: %s, nothing that was admitted before runs any more.%s\n", d.last.Sum(), lost)
+		fmt.Fprintf(d.Out, "%s. Nothing that they admitted before runs any more.%s\n", d.last.Sum(), lost)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,7 +67,8 @@ func (c *runCommand) run(ctx context.Context, s *session) error {
 	e.cmd.Args[0] = args[0]
 	e.cmd.Stdin, e.cmd.Stdout, e.cmd.Stderr = s.In, unwrapped(s.Out), s.Err
 	e.signals = make(chan os.Signal, 8)
-	signal.Notify(e.signals, passedOn...)
+	e.heard = slices.DeleteFunc(slices.Clone(passedOn), signal.Ignored) // under nohup nobody is to hear of SIGHUP
+	signal.Notify(e.signals, e.heard...)
 	defer signal.Stop(e.signals)
 	return e.run(ctx)
 }
@@ -97,6 +99,7 @@ type errand struct {
 	backend state.Backend
 	name    string
 	cmd     *exec.Cmd
+	heard   []os.Signal // of passedOn, those that are not ignored
 	signals chan os.Signal
 }
 
@@ -175,7 +178,7 @@ func (e *errand) close(ctx context.Context) error {
 
 // drain waits until all is drained. Any signal ends that.
 func (e *errand) drain(ctx context.Context) error {
-	ctx, stop := signal.NotifyContext(ctx, passedOn...)
+	ctx, stop := signal.NotifyContext(ctx, e.heard...)
 	defer stop()
 	d := &drainer{session: e.session, flags: e.flags.drainFlags}
 	err := d.run(ctx, e.backend, e.within)

@@ -45,7 +45,7 @@ func DrainOf(event string, p *recess.Progress, now time.Time) Drain {
 
 // Sum is a drain in half a line: "2 of 3 instances drained, 4 requests to finish".
 func (d *Drain) Sum() string {
-	text := fmt.Sprintf("%d of %d instances drained", d.Drained, len(d.Instances))
+	text := fmt.Sprintf("%d of %s drained", d.Drained, count(int64(len(d.Instances)), "instance"))
 	requests, behind, lost := int64(0), 0, 0
 	for _, i := range d.Instances {
 		switch i.Phase {
@@ -58,7 +58,7 @@ func (d *Drain) Sum() string {
 		}
 	}
 	if requests > 0 {
-		text += fmt.Sprintf(", %d requests to finish", requests)
+		text += fmt.Sprintf(", %s to finish", count(requests, "request"))
 	}
 	if behind > 0 {
 		text += fmt.Sprintf(", %d behind", behind)
@@ -70,6 +70,13 @@ func (d *Drain) Sum() string {
 		text += "; the backend does not answer"
 	}
 	return text
+}
+
+func count(n int64, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprint(n, " ", what)
 }
 
 // barWidth is that of a progress bar, in characters.
