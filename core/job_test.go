@@ -147,7 +147,7 @@ func TestClosing(t *testing.T) {
 			default:
 				t.Error("it is not told of a window that runs already")
 			}
-			if Closing(ctx) != Closing(ctx) {
+			if first, again := Closing(ctx), Closing(ctx); first != again {
 				t.Error("it is another channel each time")
 			}
 			return nil
