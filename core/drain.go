@@ -131,7 +131,7 @@ func (i DrainInstance) Words() string {
 		return "has " + requests(i.Earlier) + " to finish"
 	case Lost:
 		if i.Left {
-			return "has ended with " + requests(i.Earlier) + " running"
+			return "has ended with " + requests(max(i.Earlier, i.InFlight)) + " running"
 		}
 		return "is lost: it is not heard of any more, and may still run"
 	case Unable:
@@ -299,7 +299,7 @@ func (d *drain) judge(i Instance) DrainInstance {
 	switch {
 	case i.Name == "", i.ReportOnly:
 		seen.Phase = Unable
-	case i.Left && i.Earlier > 0:
+	case i.Left && (i.Earlier > 0 || i.InFlight > 0 && !(applied && refuses)):
 		seen.Phase = Lost
 	case i.Left:
 		seen.Phase = Left

@@ -289,6 +289,26 @@ func TestAnInstanceThatEndsInGoodOrderIsNotLost(t *testing.T) {
 	}
 }
 
+// What runs on an instance that ends before it has seen the change is not counted as earlier than that.
+func TestAnInstanceThatEndsBehindWithARequestRunningIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, Policy{Scopes: map[string][]string{"shop": {"/shop/**"}}})
+		if _, err := c.On(t.Context(), Opening{Scope: "shop"}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		c.members[0].deaf.Store(true)
+		elsewhere := c.engines[0].Begin() // the window over the shop lets it in
+		defer elsewhere.End()
+		c.on(t)
+		time.AfterFunc(10*time.Second, func() { c.engines[0].Close() })
+		phases, err := c.drain(t, time.Hour)
+		if phases != "lost" || !strings.Contains(fmt.Sprint(err), "has ended with 1 request running") {
+			t.Errorf("%s: %v", phases, err)
+		}
+	})
+}
+
 func TestAnInstanceThatComesDuringADrainIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, Policy{})

@@ -72,6 +72,9 @@ var kinds = []struct {
 	{recess.ErrUnreachable, "unreachable", exitUnreachable, `The services keep the last state they know. Once it can be reached, "PROGRAM status" shows what holds.`},
 }
 
+// lostHint is of a drain in which an instance was lost: the next one cannot know of it, and would succeed.
+const lostHint = `Maintenance is on and stays on. Make sure that what is lost does not run: a further drain does not know of it any more. "PROGRAM off" ends maintenance.`
+
 func (s *Setup) failureOf(err error) failure {
 	f := failure{Code: "failed", Exit: exitFailed, Message: strings.TrimPrefix(s.redact(err.Error()), "recess: ")}
 	var wrong *usageError
@@ -85,6 +88,10 @@ func (s *Setup) failureOf(err error) failure {
 			f.Code, f.Exit, f.Hint = kind.code, kind.exit, inWords(kind.hint, s.Program)
 			break
 		}
+	}
+	var late *recess.DrainError
+	if errors.As(err, &late) && late.Progress.Count(recess.Lost) > 0 {
+		f.Hint = inWords(lostHint, s.Program)
 	}
 	var conflict *recess.ConflictError
 	if errors.As(err, &conflict) {

@@ -68,7 +68,7 @@ A window that runs is ended by off.`,
     lost       it is not heard of any more: killed, frozen or cut off
     unable     its policy only reports, or it is of another version
 
-Of a lost instance make sure that it does not run, and use --allow-lost then. Instances announce themselves where the state is; one that cannot write there is not seen, and not waited for.`,
+Of a lost instance make sure that it does not run; a further drain does not know of it any more. Instances announce themselves where the state is; one that cannot write there is not seen, and not waited for.`,
 	"run": `Closes the site with a window of its own, waits until all instances are drained, runs the command, and opens the site if that succeeds.
 
     PROGRAM run -- ./migrate.sh
