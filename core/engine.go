@@ -237,7 +237,9 @@ func (e *Engine) rebuild(now time.Time) {
 	if before != nil || snap != nil {
 		e.publish()
 	}
-	e.later(func() { snap.prepare() })
+	if snap != nil && !e.ended {
+		e.stopped.Go(snap.prepare)
+	}
 }
 
 // Counts returns what the engine has counted. The in-flight count is zero only if no request that began before the

@@ -635,9 +635,10 @@ func TestRequestsThatComeBeforeTheirPagesShareThem(t *testing.T) {
 	e := started(t, Config{})
 	on(t, e, Opening{})
 	w := e.snap.Load().running[0]
-	if w.answers.Swap(nil) == nil {
-		t.Error("a change leaves its pages to the first request")
+	for w.answers.Load() == nil { // they are rendered without being asked for
+		runtime.Gosched()
 	}
+	w.answers.Store(nil)
 	var wg sync.WaitGroup
 	answers := make([]*page.Answer, 32)
 	for i := range answers {

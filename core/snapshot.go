@@ -3,6 +3,7 @@ package recess
 import (
 	"cmp"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -114,11 +115,9 @@ func (e *Engine) compileWindow(from *state.Window, now time.Time) *window {
 	return w
 }
 
-// prepare renders the refusals of all windows that run.
+// prepare renders the refusals of all windows that run, once everybody has been told of them.
 func (s *snapshot) prepare() {
-	if s == nil {
-		return
-	}
+	runtime.Gosched() // where there is more to do than processors, this can wait
 	for _, w := range s.running {
 		s.engine.answers(w)
 	}
