@@ -296,14 +296,15 @@ func (d *drain) judge(i Instance) DrainInstance {
 	seen := DrainInstance{Instance: i, Phase: Drained}
 	applied := !(&state.State{Epoch: i.Epoch, Revision: i.Revision}).Older(&d.state)
 	refuses := !slices.ContainsFunc(d.windows, func(w state.Window) bool { return !slices.Contains(i.Running, w.ID) })
+	behind := !applied || !refuses
 	switch {
 	case i.Name == "", i.ReportOnly:
 		seen.Phase = Unable
-	case i.Left && (i.Earlier > 0 || i.InFlight > 0 && !(applied && refuses)):
+	case i.Left && (i.Earlier > 0 || behind && i.InFlight > 0):
 		seen.Phase = Lost
 	case i.Left:
 		seen.Phase = Left
-	case !applied || !refuses:
+	case behind:
 		seen.Phase, seen.late = Behind, applied
 	case i.Earlier > 0:
 		seen.Phase = Draining
