@@ -246,7 +246,11 @@ func (d *drain) look(ctx context.Context) (Progress, error) {
 	asking, cancel := context.WithTimeout(ctx, drainAsking)
 	defer cancel()
 	loaded, err := d.control.load(asking)
-	if err == nil && loaded.broken == nil {
+	switch {
+	case err != nil, loaded.broken != nil: // the instances keep the last state that they know
+	case loaded.doc.Rev == state.None, loaded.state.Numbered() && loaded.state.Older(&d.state):
+		err = fmt.Errorf("recess: %w", errRegression) // and here too
+	default:
 		for _, w := range d.windows {
 			if !slices.ContainsFunc(refusing(&loaded.state), sameID(w)) {
 				return Progress{}, fmt.Errorf("recess: %w: window %s has ended while its instances were drained: requests pass again", ErrInvalidOrder, w.ID)

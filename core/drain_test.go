@@ -380,6 +380,23 @@ func TestADrainOutlivesABackendThatDoesNotAnswer(t *testing.T) {
 	})
 }
 
+// A store that is wiped ends no window: the instances go on refusing.
+func TestADrainOutlivesAStoreThatIsWiped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newFallible()
+		e := started(t, Config{Backend: b, Instance: "web-0"})
+		slow := e.Begin()
+		time.AfterFunc(time.Minute, slow.End)
+		c := &crew{Controller: NewController(b, state.Actor{}, NotForced)}
+		c.on(t)
+		time.AfterFunc(10*time.Second, func() { b.becomes(t, nil) })
+		phases, err := c.drain(t, 2*time.Minute)
+		if phases != "draining" || !errors.Is(err, ErrNotDrained) || !strings.Contains(err.Error(), "lost or rolled back the state") {
+			t.Errorf("%s: %v", phases, err)
+		}
+	})
+}
+
 func TestADrainingInstanceIsAnnouncedWhenItIsDrainedAndRarelyBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newFallible()
