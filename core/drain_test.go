@@ -152,8 +152,13 @@ func (c *crew) drain(t *testing.T, within time.Duration) (phases string, err err
 func TestADrainWaitsForWhatBeganBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, Policy{}, Policy{AllowPaths: []string{"/open"}}, Policy{})
-		long := c.engines[1].Begin()
 		time.Sleep(time.Minute)
+		c.on(t)
+		if _, err := c.Off(t.Context(), Ending{}); err != nil { // and announced: the next change waits for a second
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		long := c.engines[1].Begin()
 		c.on(t)
 		synctest.Wait()
 		exception := c.engines[1].Begin() // a rule lets it in, and it runs on

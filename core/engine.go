@@ -232,6 +232,7 @@ func (e *Engine) rebuild(now time.Time) {
 	snap := e.compileSnapshot(&e.current, now)
 	e.snap.Store(snap)
 	e.snapshots++
+	e.earlierLocked(snap) // changes the sides at once: what begins now is not of before
 	e.tellWork(snap)
 	e.arm(now)
 	if before != nil || snap != nil {

@@ -42,12 +42,14 @@ func TestProbesAreToldWhatThePolicySays(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
+				wait := DefaultStartWait
 				if c.fallback {
+					wait = time.Millisecond
 					backend.Close()
 				}
 				c.policy.Readiness = readiness
 				c.policy.Scopes = map[string][]string{"checkout": {"/checkout"}}
-				e, err := New(t.Context(), Config{Backend: backend, Policy: c.policy, StartWait: time.Millisecond})
+				e, err := New(t.Context(), Config{Backend: backend, Policy: c.policy, StartWait: wait})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -154,7 +154,7 @@ func TestAClusterWithoutAMajorityIsSaidToHaveNoLeader(t *testing.T) {
 	members[0].Start(t)
 	must.Become(t, "the document is there again", func() bool {
 		doc, err := state.Read(t.Context(), b)
-		return err == nil && strings.HasPrefix(string(doc.Data), "first")
+		return err == nil && (string(doc.Data) == "first" || string(doc.Data) == "vain") // what failed may have been done
 	})
 	must.Become(t, "a document is saved", func() bool {
 		doc, err := state.Read(t.Context(), b)
