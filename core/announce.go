@@ -126,7 +126,7 @@ func (e *Engine) report() *Instance {
 		Name: e.config.Instance, Host: host, PID: os.Getpid(), Version: version(),
 		Epoch: e.current.Epoch, Revision: e.current.Revision,
 		Follower: e.follower.Phase, FollowerSince: e.follower.Since.UTC(), Source: e.follower.Source,
-		InFlight: e.inflight.counts().InFlight, ReportOnly: e.rules.policy.ReportOnly,
+		InFlight: e.inflight.counts().InFlight, Held: e.held.requests.Load(), ReportOnly: e.rules.policy.ReportOnly,
 	}
 	if snap := e.snap.Load(); snap != nil {
 		for _, w := range snap.running {

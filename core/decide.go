@@ -6,8 +6,10 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/recess-go/recess/core/internal/rule"
+	"github.com/recess-go/recess/core/state"
 )
 
 // inquiry is one request being decided: what was asked already, so that nothing is asked or parsed twice.
@@ -46,7 +48,8 @@ type verdict struct {
 	refuse bool
 	reason Reason
 	rule   string
-	window *window // the one that covers the request, if any
+	hold   time.Duration // how long the request may wait before it is refused
+	window *window       // the one that covers the request, if any
 }
 
 // decide asks the rules in their order; the first hit wins. It is pure but for Logout: it reads no clock, does no
@@ -89,9 +92,13 @@ func (s *snapshot) decide(q *inquiry) verdict {
 		return verdict{reason: q.reason, rule: q.rule, window: w}
 	}
 
-	// 12. No.
-	q.hit(ReasonWindow, w.ID)
-	return verdict{refuse: true, reason: ReasonWindow, window: w}
+	// 12. No, or not yet.
+	v := verdict{refuse: true, reason: ReasonWindow, window: w}
+	if w.Mode == state.Hold {
+		v.window, v.hold = s.holding(q, w)
+	}
+	q.hit(ReasonWindow, v.window.ID)
+	return v
 }
 
 // cannotRefuse reports whether nothing that this request has to do with could refuse it. Explanations go the whole way.

@@ -33,6 +33,9 @@ const (
 type Decision struct {
 	// Refuse is true when the request must not reach its handler.
 	Refuse bool
+	// Hold is how long the request may wait for the end of its window before it is refused; 0: not at all. [Ticket.Admit]
+	// does the waiting.
+	Hold time.Duration
 	// Reason names the rule that decided, and Rule its text as configured, where it has one.
 	Reason Reason
 	Rule   string

@@ -48,6 +48,7 @@ type Engine struct {
 
 	snap     atomic.Pointer[snapshot] // nil: nothing runs and nothing is planned; stored while mu is held
 	inflight inflight
+	held     held
 	idle     *snapshot // decides markers while snap is nil
 	closed   *window   // answers for routes forced on while no window runs
 
@@ -198,6 +199,7 @@ func (e *Engine) Close() error {
 	}
 	clear(e.subscribers)
 	e.tellWork(e.snap.Load())
+	e.snap.Load().letGo()
 	e.unlock()
 	e.stopped.Wait()
 	return nil
@@ -231,6 +233,7 @@ func (e *Engine) rebuild(now time.Time) {
 	before := e.snap.Load()
 	snap := e.compileSnapshot(&e.current, now)
 	e.snap.Store(snap)
+	before.letGo()
 	e.snapshots++
 	e.earlierLocked(snap) // changes the sides at once: what begins now is not of before
 	e.tellWork(snap)
@@ -245,7 +248,11 @@ func (e *Engine) rebuild(now time.Time) {
 
 // Counts returns what the engine has counted. The in-flight count is zero only if no request that began before the
 // call runs any more.
-func (e *Engine) Counts() Counts { return e.inflight.counts() }
+func (e *Engine) Counts() Counts {
+	c := e.inflight.counts()
+	c.Held = e.held.requests.Load()
+	return c
+}
 
 // Instance is this process's name.
 func (e *Engine) Instance() string { return e.config.Instance }

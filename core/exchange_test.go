@@ -26,7 +26,10 @@ type asked struct {
 	user               func() User
 	logout             func() error
 	respond            func(Decision) error
+	bytes              int64
+	gone               chan struct{}
 
+	released  int
 	loggedOut int
 	sent      http.Header
 	attached  *Maintenance
@@ -46,6 +49,9 @@ func (a *asked) Responds() bool             { return a.respond != nil }
 func (a *asked) Respond(d Decision) error   { return a.respond(d) }
 func (a *asked) Attach(m *Maintenance)      { a.attached = m }
 func (a *asked) Answer(answer *page.Answer) { a.answered = answer }
+
+func (a *asked) HoldBytes() int64                         { return a.bytes }
+func (a *asked) Hold() (gone <-chan struct{}, end func()) { return a.gone, func() { a.released++ } }
 
 func (a *asked) Marker() Marker {
 	if a.findMarker != nil {

@@ -35,6 +35,8 @@ type Instance struct {
 	// windows in Running were in force: it only falls, and at 0 the instance is drained. See [Controller.Drain].
 	InFlight int64 `json:"in_flight"`
 	Earlier  int64 `json:"earlier,omitempty"`
+	// Held is how many requests wait for the end of a window of mode hold; they are not in flight.
+	Held int64 `json:"held,omitempty"`
 	// ReportOnly is Policy.ReportOnly: the instance refuses nothing, whatever runs.
 	ReportOnly bool `json:"report_only,omitempty"`
 	// Left says that the instance has ended in good order while a window was running.

@@ -17,8 +17,11 @@ type Opening struct {
 	Scope string
 	// Name opens a further window beside the scope's own, a named hold: the site reopens when the last one ends.
 	Name string
-	// Mode is Full by default. For a running window "" leaves it as it is.
+	// Mode is Full by default, or state.Hold if Hold is set. For a running window "" leaves it as it is.
 	Mode state.Mode
+	// Hold is how long a window of mode state.Hold keeps one request waiting at most: whole seconds, up to state.MaxHold;
+	// state.DefaultHold if it is zero.
+	Hold time.Duration
 	// Start is when the window begins; zero is now, by nobody's clock. End is when it ends; zero leaves it open,
 	// and a running window's end as it is.
 	Start, End time.Time
@@ -128,23 +131,32 @@ func (o Opening) means(w *state.Window, now time.Time) bool {
 }
 
 func (o Opening) mode() state.Mode {
-	if o.Mode == "" {
-		return state.Full
+	switch {
+	case o.Mode != "":
+		return o.Mode
+	case o.Hold != 0:
+		return state.Hold
 	}
-	return o.Mode
+	return state.Full
 }
 
 // window makes the window that is opened.
 func (o Opening) window() state.Window {
-	w := state.Window{ID: state.NewID(), Name: o.Name, Scope: o.Scope, Mode: o.mode(), Start: o.Start, End: o.End, Reason: o.Reason}
+	w := state.Window{ID: state.NewID(), Name: o.Name, Scope: o.Scope, Mode: o.mode(), Start: o.Start, End: o.End, Hold: o.Hold, Reason: o.Reason}
 	o.addMessages(&w)
 	return w
 }
 
 // update changes a window that is there; what the order does not say stays.
 func (o Opening) update(w *state.Window) {
-	if o.Mode != "" {
-		w.Mode = o.Mode
+	if o.Mode != "" || o.Hold != 0 {
+		w.Mode = o.mode()
+	}
+	switch {
+	case w.Mode != state.Hold:
+		w.Hold = 0
+	case o.Hold != 0:
+		w.Hold = o.Hold
 	}
 	if !o.Start.IsZero() {
 		w.Start = o.Start
@@ -175,7 +187,7 @@ func (o Opening) addMessages(w *state.Window) {
 }
 
 func sameWindow(a, b *state.Window) bool {
-	return a.Mode == b.Mode && a.Start.Equal(b.Start) && a.End.Equal(b.End) && a.Reason == b.Reason &&
+	return a.Mode == b.Mode && a.Start.Equal(b.Start) && a.End.Equal(b.End) && a.Hold == b.Hold && a.Reason == b.Reason &&
 		maps.Equal(a.Messages, b.Messages)
 }
 

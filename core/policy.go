@@ -65,6 +65,12 @@ type Policy struct {
 	// scope if any of its rules matches, in any spelling; routes can also be marked by the adapters.
 	Scopes map[string][]string
 
+	// HoldRequests bounds how many requests wait at a time for the end of a window of mode hold: 10,000 by default, none
+	// if it is negative. What is too many is refused at once.
+	HoldRequests int
+	// HoldBytes bounds what the bodies of waiting requests take in memory: 64 MiB by default, nothing if it is negative.
+	HoldBytes int64
+
 	// Status is the answer's status code, 503 by default. [STATUS_CODE]
 	Status int
 	// RetryAfter is sent while a window's end is not known: 0 stands for an hour, [NoRetryAfter] sends none at

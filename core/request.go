@@ -47,6 +47,12 @@ type Exchange interface {
 	Responds() bool
 	// Respond lets it do so, through [Hooks].Respond. After an error the built-in page is sent.
 	Respond(Decision) error
+	// HoldBytes is how much of the request is in memory while it waits, beside what every request costs: its body,
+	// where the framework has read it.
+	HoldBytes() int64
+	// Hold is called before the request waits for the end of a window of mode hold. The channel is closed when its client
+	// has gone; nil where nobody can tell. release is called when the wait is over.
+	Hold() (gone <-chan struct{}, release func())
 	// Answer sends the refusal, headers included, and marks the request as blocked for the framework's logger.
 	// The body is left out for HEAD.
 	Answer(*page.Answer)

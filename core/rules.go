@@ -57,6 +57,8 @@ const minSecret = 16
 
 // compile checks a policy. Its error names every bad setting; nothing is left for the first request to find.
 func compile(p Policy) (*rules, error) {
+	p.HoldRequests = cmp.Or(p.HoldRequests, DefaultHoldRequests)
+	p.HoldBytes = cmp.Or(p.HoldBytes, DefaultHoldBytes)
 	c := &rules{
 		policy:     p,
 		retryAfter: max(cmp.Or(p.RetryAfter, time.Hour), 0),

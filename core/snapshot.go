@@ -25,6 +25,8 @@ type snapshot struct {
 	announced, planned []*window
 	// scoped is true if one of these is for a scope: requests are then asked for their marker.
 	scoped bool
+	// replaced is closed when another snapshot is in force, for requests that are held; nil if none can be.
+	replaced chan struct{}
 }
 
 // window is a state.Window, compiled.
@@ -61,6 +63,9 @@ func (e *Engine) compileSnapshot(s *state.State, now time.Time) *snapshot {
 			snap.announced = append(snap.announced, w)
 		case phase == state.Running:
 			snap.running = append(snap.running, w)
+			if w.Mode == state.Hold && snap.replaced == nil {
+				snap.replaced = make(chan struct{})
+			}
 		case phase == state.Planned:
 			snap.planned = append(snap.planned, w)
 		}
@@ -158,9 +163,15 @@ func (w *window) pageNotice(c *rules, now time.Time) page.Notice {
 	}
 }
 
-// retryAfter is how long a refused client should wait: until the window's end if that is known, at least a second.
+// retryAfter is how long a refused client should wait: until the window's end if that is known, at least a second; until
+// it may be held once more by a window of mode hold.
 func (w *window) retryAfter(c *rules, now time.Time) time.Duration {
-	if w.End.IsZero() || c.retryAfter == 0 {
+	switch {
+	case c.retryAfter == 0:
+		return 0
+	case w.End.IsZero() && w.Mode == state.Hold: // it is meant to be short
+		return min(c.retryAfter, w.HoldFor())
+	case w.End.IsZero():
 		return c.retryAfter
 	}
 	return max(w.End.Sub(now), time.Second)

@@ -48,19 +48,25 @@ func (t *Ticket) Evaluate(r Request) Decision {
 }
 
 // Admit decides a request and does what follows: sets the headers, hands the value to handlers, or answers with the
-// refusal. It reports whether the request may go on to its handler.
+// refusal. It reports whether the request may go on to its handler. A request that a window of mode hold covers waits here.
 func (t *Ticket) Admit(x Exchange) bool {
 	if t.snap == nil {
 		return true
 	}
 	d := t.snap.evaluate(&inquiry{request: x, rules: t.snap.rules})
+	if d.Hold > 0 {
+		if d = t.hold(x, d); t.snap == nil {
+			return true
+		}
+	}
 	return t.snap.conclude(x, &d, t.stripe)
 }
 
 // AdmitMarked serves a marker that a request has reached, on its way to a route that is forced on or belongs to scopes.
 // The middleware has let the request through: nothing runs, or it does not cover the route, or its look-up knows nothing
 // of this marker (it stands behind a handler of the application's own). So the marker decides once more, with what it
-// says itself. It reports whether the request may go on; if not, it is answered. A marker further in overrules a force.
+// says itself. It reports whether the request may go on; if not, it is answered: a request that has come so far is under
+// way, and is not held. A marker further in overrules a force.
 func (e *Engine) AdmitMarked(x Exchange, marker Marker) bool {
 	snap := e.snap.Load()
 	if snap == nil {
@@ -140,12 +146,12 @@ func (s *snapshot) evaluate(q *inquiry) (d Decision) {
 		}
 	}()
 	v := s.decide(q)
-	d = Decision{Refuse: v.refuse, Reason: v.reason, Rule: v.rule}
+	d = Decision{Refuse: v.refuse, Hold: v.hold, Reason: v.reason, Rule: v.rule}
 	if v.window != nil {
 		d.Window = v.window.ID
 	}
 	if v.refuse && s.rules.policy.ReportOnly {
-		d.Refuse, d.WouldRefuse = false, true
+		d.Refuse, d.WouldRefuse, d.Hold = false, true, 0
 	}
 	switch {
 	case d.Refuse:

@@ -127,6 +127,7 @@ func (w *world) dial() *wire {
 }
 
 func (c *wire) do(a ask) answer {
+	_ = c.SetDeadline(time.Now().Add(patience)) // for each request anew
 	id := newID()
 	written := make(chan struct{})
 	go func() {

@@ -118,7 +118,7 @@ func (w *world) golden(a ask) *page.Answer {
 }
 
 // patience bounds everything that waits, so that a hanging server fails a test instead of stopping it.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // idle waits until nothing is in flight. A response can reach the client a moment before its request has ended.
 func (w *world) idle() {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/page"
@@ -92,6 +93,10 @@ func (x *Exchange) Answer(a *page.Answer) {
 		// Else net/http reads up to 256 KiB of the body that nobody wants before it sends the answer, and a client that
 		// stalls gets none. What follows the body on the connection is not served.
 		header["Connection"] = closing
+	}
+	if body, ok := x.Request.Body.(*prefetched); ok && body.unfinished() {
+		// net/http waits for whoever reads the body. Where the deadline cannot be set it waits for the client.
+		_ = http.NewResponseController(x.Writer).SetReadDeadline(time.Unix(1, 0))
 	}
 	x.Writer.WriteHeader(a.Status)
 	if x.Request.Method != http.MethodHead {

@@ -35,6 +35,7 @@ type window struct {
 	Mode     Mode              `json:"mode"`
 	Start    time.Time         `json:"start,omitzero"`
 	End      time.Time         `json:"end,omitzero"`
+	Hold     int64             `json:"hold,omitempty"` // seconds
 	Messages map[string]string `json:"messages,omitempty"`
 	Reason   string            `json:"reason,omitempty"`
 	OpenedBy Actor             `json:"opened_by,omitzero"`
@@ -154,7 +155,7 @@ func layOut(s State) ([]byte, error) {
 
 // MarshalJSON writes the window with the members it does not know, as [Encode] does.
 func (w Window) MarshalJSON() ([]byte, error) {
-	return join(window{w.ID, w.Name, w.Scope, w.Mode, w.Start, w.End, w.Messages, w.Reason, w.OpenedBy, w.OpenedAt}, w.Extra)
+	return join(window{w.ID, w.Name, w.Scope, w.Mode, w.Start, w.End, int64(w.Hold / time.Second), w.Messages, w.Reason, w.OpenedBy, w.OpenedAt}, w.Extra)
 }
 
 // UnmarshalJSON reads a window as [Decode] does.
@@ -170,8 +171,20 @@ func (w *Window) UnmarshalJSON(data []byte) error {
 	if len(v.Messages) == 0 {
 		v.Messages = nil
 	}
-	*w = Window{v.ID, v.Name, v.Scope, v.Mode, v.Start, v.End, v.Messages, v.Reason, v.OpenedBy, v.OpenedAt, extra}
+	hold, err := seconds("hold", v.Hold, MaxHold)
+	if err != nil {
+		return err
+	}
+	*w = Window{v.ID, v.Name, v.Scope, v.Mode, v.Start, v.End, hold, v.Messages, v.Reason, v.OpenedBy, v.OpenedAt, extra}
 	return nil
+}
+
+// seconds reads a length of time, up to a limit.
+func seconds(what string, n int64, limit time.Duration) (time.Duration, error) {
+	if n < 0 || n > int64(limit/time.Second) {
+		return 0, fmt.Errorf("%s: %d seconds: it has to be between 0 and %d", what, n, int64(limit/time.Second))
+	}
+	return time.Duration(n) * time.Second, nil
 }
 
 // UnmarshalJSON reads an entry by the exact names of its members, as [Decode] does everywhere.

@@ -42,7 +42,10 @@ type Window struct {
 	Start time.Time
 	// End is the first instant after the window: it runs in [Start, End). Zero: until it is ended.
 	End time.Time
-	// Messages is the operator's word to visitors, by BCP 47 language tag; "" is the one for everybody else.
+	// Hold is how long a window of mode [Hold] keeps one request waiting at most, in whole seconds, up to [MaxHold]. Zero
+	// is [DefaultHold]; of other modes it is zero.
+	Hold time.Duration
+	// Messages are the operator's word to visitors, by BCP 47 language tag; "" is the one for everybody else.
 	Messages map[string]string
 	// Reason is for the team: it is never shown to visitors.
 	Reason string
@@ -92,6 +95,20 @@ func (w *Window) Phase(now time.Time) Phase {
 	default:
 		return Running
 	}
+}
+
+// DefaultHold and MaxHold are how long a request is held at most, if the window does not say and if it does.
+const (
+	DefaultHold = 20 * time.Second
+	MaxHold     = 5 * time.Minute
+)
+
+// HoldFor returns how long the window keeps one request waiting at most.
+func (w *Window) HoldFor() time.Duration {
+	if w.Hold == 0 {
+		return DefaultHold
+	}
+	return w.Hold
 }
 
 // Numbered reports whether the document carries a revision: see [State.Revision].

@@ -70,6 +70,12 @@ func (w *Window) validate() error {
 	if !w.End.IsZero() && !w.Start.IsZero() && !w.Start.Before(w.End) {
 		check(fmt.Errorf("end: %s is not after the start, %s", w.End.Format(time.RFC3339), w.Start.Format(time.RFC3339)))
 	}
+	switch {
+	case w.Hold < 0 || w.Hold > MaxHold || w.Hold%time.Second != 0:
+		check(fmt.Errorf("hold: %s: use whole seconds, at most %s", w.Hold, MaxHold))
+	case w.Hold != 0 && w.Mode != Hold:
+		check(fmt.Errorf("hold: a window of mode %s holds nothing: only one of mode hold does", w.Mode))
+	}
 	if len(w.Messages) > MaxLanguages {
 		check(fmt.Errorf("messages: %d languages, at most %d are allowed", len(w.Messages), MaxLanguages))
 	}
