@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/recess-go/recess/core/page"
 	"github.com/recess-go/recess/core/state"
@@ -195,17 +196,19 @@ func TestModesAndMethods(t *testing.T) {
 		state.Full:     methods,
 	}
 	for mode, want := range refused {
-		e := started(t, Config{})
-		on(t, e, Opening{Mode: mode})
-		for _, method := range methods {
-			a := &asked{method: method}
-			if got := !admit(e, a); got != slices.Contains(want, method) {
-				t.Errorf("%s refuses %s: %v", mode, method, got)
+		synctest.Test(t, func(t *testing.T) { // what is held waits
+			e := started(t, Config{})
+			on(t, e, Opening{Mode: mode})
+			for _, method := range methods {
+				a := &asked{method: method}
+				if got := !admit(e, a); got != slices.Contains(want, method) {
+					t.Errorf("%s refuses %s: %v", mode, method, got)
+				}
+				if a.attached == nil && a.answered == nil {
+					t.Errorf("%s with %s: a passing request is told nothing", mode, method)
+				}
 			}
-			if a.attached == nil && a.answered == nil {
-				t.Errorf("%s with %s: a passing request is told nothing", mode, method)
-			}
-		}
+		})
 	}
 }
 

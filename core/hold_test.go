@@ -139,9 +139,8 @@ func TestOnlySoManyRequestsAndBytesAreHeld(t *testing.T) {
 		second := arrive(e, &visit{asked: asked{bytes: 40}})
 		third := arrive(e, &visit{})
 		arrive(e, &visit{}).want(t, "the fourth", false, false, 0)
-		close2 := e.Counts()
-		if close2.Held != 3 || close2.Refused != 2 {
-			t.Errorf("counted: %+v", close2)
+		if c := e.Counts(); c.Held != 3 || c.Refused != 2 {
+			t.Errorf("counted: %+v", c)
 		}
 		time.Sleep(state.DefaultHold)
 		synctest.Wait()
@@ -215,5 +214,31 @@ func TestAPolicyThatOnlyReportsHoldsNothing(t *testing.T) {
 		e := started(t, Config{Policy: Policy{ReportOnly: true}})
 		on(t, e, Opening{Mode: state.Hold})
 		arrive(e, &visit{}).want(t, "only reported", false, true, 0)
+	})
+}
+
+func TestThousandsAreHeldAndAllGoOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := started(t, Config{})
+		on(t, e, Opening{Mode: state.Hold})
+		const n = 4000 // the race detector takes some 8,000 goroutines
+		admitted := make(chan bool, n)
+		for range n {
+			go func() { admitted <- admit(e, &asked{}) }()
+		}
+		synctest.Wait()
+		if c := e.Counts(); c.Held != n || c.InFlight != 0 {
+			t.Fatalf("of %d: %+v", n, c)
+		}
+		off(t, e)
+		for range n {
+			if !<-admitted {
+				t.Fatal("one is refused")
+			}
+		}
+		synctest.Wait()
+		if c := e.Counts(); c.Held != 0 || c.InFlight != 0 || c.Refused != 0 {
+			t.Errorf("at the end: %+v", c)
+		}
 	})
 }

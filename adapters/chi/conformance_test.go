@@ -20,6 +20,8 @@ func TestConformance(t *testing.T) { adaptertest.Run(t, framework) }
 
 func FuzzDecisions(f *testing.F) { adaptertest.Fuzz(f, framework) }
 
+func BenchmarkHold(b *testing.B) { adaptertest.BenchHold(b, framework) }
+
 func TestAllocations(t *testing.T) {
 	adaptertest.Allocs(t, adaptertest.Meter{
 		Bare:   func(testing.TB) func() { return driver(chi.NewRouter()) },

@@ -17,6 +17,8 @@ func TestConformance(t *testing.T) { adaptertest.Run(t, framework) }
 
 func FuzzDecisions(f *testing.F) { adaptertest.Fuzz(f, framework) }
 
+func BenchmarkHold(b *testing.B) { adaptertest.BenchHold(b, framework) }
+
 func serve(t testing.TB, engine *recess.Engine, site *adaptertest.Site, listener net.Listener) {
 	e := echo.New()
 	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(_ echo.Context, err error, _ []byte) error { return err }}))

@@ -20,6 +20,8 @@ func TestConformance(t *testing.T) { adaptertest.Run(t, framework) }
 
 func FuzzDecisions(f *testing.F) { adaptertest.Fuzz(f, framework) }
 
+func BenchmarkHold(b *testing.B) { adaptertest.BenchHold(b, framework) }
+
 func TestAllocations(t *testing.T) {
 	adaptertest.Allocs(t, adaptertest.Meter{
 		Bare:   func(testing.TB) func() { return driver(fiber.New()) },
@@ -67,8 +69,10 @@ type call struct {
 	m *recess.Maintenance
 }
 
-func (x call) Header(name string) string        { return x.c.Get(name) }
-func (x call) SetHeader(name, value string)     { x.c.Set(name, value) }
+func (x call) Header(name string) string    { return x.c.Get(name) }
+func (x call) SetHeader(name, value string) { x.c.Set(name, value) }
+func (x call) Body() ([]byte, error)        { return x.c.Body(), nil }
+
 func (x call) Maintenance() *recess.Maintenance { return x.m }
 func (x call) Reply(status int, body string) error {
 	return x.c.Status(status).Type("txt", "utf-8").SendString(body)

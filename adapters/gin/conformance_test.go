@@ -22,6 +22,8 @@ func TestConformanceWithRedirects(t *testing.T) { adaptertest.Run(t, plain) }
 
 func FuzzDecisions(f *testing.F) { adaptertest.Fuzz(f, quiet) }
 
+func BenchmarkHold(b *testing.B) { adaptertest.BenchHold(b, quiet) }
+
 func serve(redirects bool) func(testing.TB, *recess.Engine, *adaptertest.Site, net.Listener) {
 	return func(t testing.TB, engine *recess.Engine, site *adaptertest.Site, listener net.Listener) {
 		r := gin.New()

@@ -113,8 +113,12 @@ func (w *world) do(a ask) answer {
 type wire struct {
 	world *world
 	net.Conn
-	in *bufio.Reader
+	in       *bufio.Reader
+	patience time.Duration // for one request
 }
+
+// hurry gives the next request its time. Both kinds of connections have deadlines.
+func (c *wire) hurry() { _ = c.SetDeadline(time.Now().Add(c.patience)) }
 
 func (w *world) dial() *wire {
 	w.t.Helper()
@@ -122,12 +126,13 @@ func (w *world) dial() *wire {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	_ = conn.SetDeadline(time.Now().Add(patience)) // both kinds of connections have deadlines
-	return &wire{w, conn, bufio.NewReader(conn)}
+	c := &wire{w, conn, bufio.NewReader(conn), patience}
+	c.hurry()
+	return c
 }
 
 func (c *wire) do(a ask) answer {
-	_ = c.SetDeadline(time.Now().Add(patience)) // for each request anew
+	c.hurry()
 	id := newID()
 	written := make(chan struct{})
 	go func() {

@@ -130,8 +130,8 @@ func (s *fuzzed) try(t *testing.T, a ask) {
 	s.world.t = t
 	if s.wire == nil {
 		s.wire = s.world.dial()
+		s.wire.patience = 5 * time.Second // the fuzzing engine kills a worker after ten
 	}
-	_ = s.wire.SetDeadline(time.Now().Add(patience / 4)) // the fuzzing engine kills a worker after ten seconds
 	got := s.wire.do(a)
 	got.ran = append(got.ran, s.world.site.allRan()...)
 	if got.err != nil || got.close || a.method == "CONNECT" || got.status/100 == 1 {

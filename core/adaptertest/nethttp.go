@@ -24,6 +24,8 @@ type httpCall struct {
 
 func (c httpCall) Header(name string) string { return c.r.Header.Get(name) }
 
+func (c httpCall) Body() ([]byte, error) { return io.ReadAll(c.r.Body) }
+
 func (c httpCall) SetHeader(name, value string) { c.w.Header().Set(name, value) }
 
 func (c httpCall) Maintenance() *recess.Maintenance { return c.m }

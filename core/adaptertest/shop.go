@@ -50,6 +50,7 @@ func shop() Group {
 			{Methods: []string{"GET"}, Pattern: "/maintenance/ready", Kind: Ready},
 			{Methods: []string{"GET"}, Pattern: "/panics", Name: "panics", Kind: Panics},
 			{Methods: []string{"GET"}, Pattern: "/holds", Name: "holds", Kind: Holds},
+			{Methods: []string{"POST"}, Pattern: "/echo", Name: "echo", Kind: Echoes},
 			{Methods: []string{"GET"}, Pattern: "/cached", Name: "cached", Sets: map[string]string{"Cache-Control": "public, max-age=60"}},
 		},
 		Groups: []Group{

@@ -103,6 +103,7 @@ const (
 	Plain  Kind = iota // the handler calls Site.Handle
 	Panics             // as Plain; Site.Handle panics
 	Holds              // as Plain; Site.Handle returns when the test says so
+	Echoes             // as Plain; Site.Handle answers with the request's body
 	Status             // the gate's own public status endpoint
 	Live               // the gate's answer to liveness probes
 	Ready              // and to readiness probes
@@ -123,6 +124,8 @@ type Call interface {
 	Header(name string) string
 	// SetHeader sets a response header.
 	SetHeader(name, value string)
+	// Body reads the request's body to its end.
+	Body() ([]byte, error)
 	// Reply sends the response as text/plain, without a body for HEAD where the framework does not see to that.
 	Reply(status int, body string) error
 	// Maintenance is what the adapter's own accessor finds; nil if nothing is attached.
@@ -150,6 +153,12 @@ func (s *Site) Handle(c Call, r *Route) error {
 	case Holds:
 		s.holding <- struct{}{}
 		<-s.held
+	case Echoes:
+		body, err := c.Body()
+		if err != nil {
+			return c.Reply(400, err.Error())
+		}
+		return c.Reply(200, string(body))
 	}
 	for name, value := range r.Sets {
 		c.SetHeader(name, value)

@@ -155,6 +155,29 @@ func statusCode(d *draft, value string) error {
 	return nil
 }
 
+func holdRequests(d *draft, value string) error {
+	n, err := bound(value)
+	d.Policy.HoldRequests = int(min(n, math.MaxInt32))
+	return err
+}
+
+func holdBytes(d *draft, value string) (err error) {
+	d.Policy.HoldBytes, err = bound(value)
+	return err
+}
+
+// bound reads a number of things of which there may be none: the policy's zero stands for a default.
+func bound(value string) (int64, error) {
+	n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+	switch {
+	case err != nil || n < 0:
+		return 0, errors.New("write a whole number, or 0 for none at all")
+	case n == 0:
+		return -1, nil
+	}
+	return n, nil
+}
+
 func retryAfter(d *draft, value string) error {
 	after, err := duration(value)
 	if err != nil {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/recess-go/recess/core"
@@ -147,6 +148,15 @@ var settings = []setting{
 	{
 		Variable{"RECESS_LOGOUT_SUPERUSER", "as RECESS_LOGOUT_AUTHENTICATED", "LOGOUT_SUPERUSER", "The same for superusers."},
 		inherited(func(p *recess.Policy) *recess.Inherited { return &p.Logout.Superuser }), nil,
+	},
+
+	{
+		Variable{"RECESS_HOLD_REQUESTS", strconv.Itoa(recess.DefaultHoldRequests), "", "How many requests wait at a time for the end of a window of mode hold; what is too many is refused at once."},
+		holdRequests, nil,
+	},
+	{
+		Variable{"RECESS_HOLD_BYTES", strconv.Itoa(recess.DefaultHoldBytes), "", "How many bytes the bodies of waiting requests may take in memory."},
+		holdBytes, nil,
 	},
 
 	{

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/page"
@@ -94,9 +93,8 @@ func (x *Exchange) Answer(a *page.Answer) {
 		// stalls gets none. What follows the body on the connection is not served.
 		header["Connection"] = closing
 	}
-	if body, ok := x.Request.Body.(*prefetched); ok && body.unfinished() {
-		// net/http waits for whoever reads the body. Where the deadline cannot be set it waits for the client.
-		_ = http.NewResponseController(x.Writer).SetReadDeadline(time.Unix(1, 0))
+	if body, ok := x.Request.Body.(*prefetched); ok {
+		body.giveUp(x.Writer)
 	}
 	x.Writer.WriteHeader(a.Status)
 	if x.Request.Method != http.MethodHead {

@@ -3,6 +3,7 @@ package nethttp
 import (
 	"io"
 	"net/http"
+	"time"
 )
 
 // maxPrefetch is the longest body that is read while its request waits, in bytes.
@@ -68,12 +69,15 @@ func (p *prefetched) Read(b []byte) (int, error) {
 	return p.ReadCloser.Read(b)
 }
 
-// unfinished reports whether the client still owes some of the body.
-func (p *prefetched) unfinished() bool {
+// giveUp ends the reading of a body that nobody wants any more: net/http waits for whoever reads it. Where the deadline
+// cannot be set it waits for the client.
+func (p *prefetched) giveUp(w http.ResponseWriter) {
 	select {
 	case <-p.done:
-		return false
+		return
 	default:
-		return true
+	}
+	if http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) == nil {
+		<-p.done // net/http takes the deadline away from a read that is under way
 	}
 }

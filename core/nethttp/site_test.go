@@ -17,6 +17,8 @@ func TestConformance(t *testing.T) { adaptertest.Run(t, plain) }
 
 func FuzzDecisions(f *testing.F) { adaptertest.Fuzz(f, plain) }
 
+func BenchmarkHold(b *testing.B) { adaptertest.BenchHold(b, plain) }
+
 func serve(t testing.TB, engine *recess.Engine, site *adaptertest.Site, listener net.Listener) {
 	mux := http.NewServeMux()
 	hooks := adaptertest.Hooks(site, func(c nethttp.Context) adaptertest.Call {

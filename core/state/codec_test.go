@@ -24,6 +24,8 @@ func full() state.State {
 			Messages: map[string]string{"": "Back soon", "de": "Gleich zurück", "pt-BR": "Já voltamos"},
 			Reason:   "schema 17", OpenedBy: state.Actor{Name: "alice", Host: "web-1", Source: "cli"}, OpenedAt: noon,
 			Extra: map[string]json.RawMessage{"colour": json.RawMessage(`{"r":1}`)},
+		}, {
+			ID: "w2", Mode: state.Hold, Hold: 45 * time.Second,
 		}},
 		History: []state.Entry{{
 			Revision: 41, At: noon, By: state.Actor{Name: "alice"}, Action: "on", Windows: []string{"checkout"},
@@ -222,7 +224,7 @@ func TestADocumentThatItsHistoryFillsCanStillBeChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Windows) != 1 || len(got.History) < 5 || got.History[len(got.History)-1].Revision != state.MaxHistory-1 || len(s.History) != state.MaxHistory {
+	if len(got.Windows) != 2 || len(got.History) < 5 || got.History[len(got.History)-1].Revision != state.MaxHistory-1 || len(s.History) != state.MaxHistory {
 		t.Errorf("%d windows and %d entries are left; the caller's list has %d", len(got.Windows), len(got.History), len(s.History))
 	}
 	one := s

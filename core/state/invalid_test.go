@@ -78,6 +78,11 @@ var invalid = []struct{ name, text, says string }{
 	{"an id twice", `{"version":1,"windows":[{"id":"a","mode":"full"},{"id":"a","mode":"full"}]}`, `windows[1]: id "a" stands twice`},
 	{"a scope with a slash", window(`,"scope":"a/b"`), `scope: "a/b"`},
 	{"a scope in capitals", window(`,"scope":"EU"`), `scope: "EU"`},
+	{"a wait for a mode that does not hold", window(`,"hold":20`), "a window of mode full holds nothing"},
+	{"a wait that is too long", `{"version":1,"windows":[{"id":"a","mode":"hold","hold":301}]}`, "between 0 and 300"},
+	{"a wait that no duration holds", `{"version":1,"windows":[{"id":"a","mode":"hold","hold":9223372036854775807}]}`, "between 0 and 300"},
+	{"a negative wait", `{"version":1,"windows":[{"id":"a","mode":"hold","hold":-1}]}`, "between 0 and 300"},
+	{"a fraction of a second", `{"version":1,"windows":[{"id":"a","mode":"hold","hold":1.5}]}`, "hold"},
 	{"a hold named with a blank", window(`,"name":"a b"`), `name: "a b"`},
 }
 

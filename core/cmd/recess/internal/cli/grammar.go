@@ -50,7 +50,8 @@ func (l *limit) UnmarshalText(text []byte) (err error) {
 // subjectFlags say what is closed, how, and what visitors read.
 type subjectFlags struct {
 	Scope      string  `placeholder:"NAME" help:"The part of the site. Without it: all of it."`
-	Mode       string  `placeholder:"MODE" values:"full,readonly,announce" help:"full refuses every request, readonly all that change something, announce none. Without it: full."`
+	Mode       string  `placeholder:"MODE" values:"full,readonly,hold,announce" help:"full refuses every request, readonly all that change something, hold keeps requests waiting first, announce refuses none. Without it: full."`
+	Hold       *string `placeholder:"D" help:"Keep requests waiting, each for so long at most (up to 5m), and refuse them only then. The same as --mode hold, which waits 20s."`
 	Message    *string `placeholder:"TEXT" help:"What visitors read."`
 	MessageTag *string `name:"message-TAG" placeholder:"TEXT" help:"The same in a language: --message-de, --message-pt-BR. An empty text removes it."`
 	Reason     string  `placeholder:"TEXT" help:"For the team and the history; visitors never see it."`

@@ -24,6 +24,7 @@ Times are RFC 3339 (2027-01-31T14:00:00Z), local (2027-01-31 14:00), or a durati
     PROGRAM on --start "2027-01-31 22:00" --for 2h   later
     PROGRAM on --until never                         take the end from a window that runs
     PROGRAM on --scope checkout --mode readonly      a part of it, and reading stays possible
+    PROGRAM on --hold 20s                            for a restart: requests wait, and go on at "off"
     PROGRAM on --as migration --reason "CH-1234"     a hold of its own, for off --as migration
     PROGRAM on --message-de "Gleich zurück."         the message in another language
     PROGRAM on --drain && ./migrate.sh               begin when nothing runs any more
@@ -73,6 +74,7 @@ Of a lost instance make sure that it does not run; a further drain does not know
 
     PROGRAM run -- ./migrate.sh
     PROGRAM run --scope checkout --message "Back in a minute." --within 2m -- make migrate
+    PROGRAM run --hold 30s -- ./switch-over.sh     visitors wait while it runs, and see no refusal
 
 The command's input, output and exit code are its own, and signals are passed on to it; what PROGRAM says goes to standard error. If the command fails or is killed the site stays closed, and you are told what to type. If it was never started, because the site could not be drained in time (exit code 4) or you pressed ^C, the site is open again.
 

@@ -74,11 +74,19 @@ func (w *subjectFlags) opening(s *session, sp span) (o recess.Opening, err error
 	}
 	if w.Mode != "" {
 		if o.Mode, err = state.ParseMode(w.Mode); err != nil {
-			return o, usage("--mode: %.40q is no mode: choose full, readonly or announce", w.Mode)
+			return o, usage("--mode: %.40q is no mode: choose full, readonly, hold or announce", w.Mode)
 		}
 	}
-	if o.Mode == state.Hold {
-		return o, usage("--mode: hold is not part of this release: choose full, readonly or announce")
+	if w.Hold != nil {
+		if o.Hold, err = moment.ParseLength(*w.Hold); err != nil {
+			return o, usage("--hold: %s", err)
+		}
+		switch {
+		case o.Mode != "" && o.Mode != state.Hold:
+			return o, usage("--hold: a window of mode %s keeps nothing waiting: leave out --mode, or --hold", o.Mode)
+		case o.Hold > state.MaxHold || o.Hold%time.Second != 0:
+			return o, usage("--hold: %s: use whole seconds, 5m at most: a request that waits longer is better refused", *w.Hold)
+		}
 	}
 	if w.Message != nil {
 		o.Messages[""] = *w.Message
@@ -94,6 +102,9 @@ func describe(o *recess.Opening, p *report.Printer) string {
 	}
 	if o.Mode != "" {
 		text += ", " + string(o.Mode)
+	}
+	if o.Hold != 0 {
+		text += ", requests wait " + moment.Words(o.Hold) + " at most"
 	}
 	if !o.Start.IsZero() {
 		text += ", from " + moment.Format(o.Start, p.Loc)

@@ -57,6 +57,9 @@ func (p *Printer) window(w *Window) {
 	p.printf("  %s  %s, %s\n", p.paint(bold, Clean(w.ID)), Place(w.Scope), Clean(w.Mode))
 	p.detail("held as", Clean(w.Name))
 	p.times(w)
+	if w.Hold != nil {
+		p.detail("waiting", "a request waits "+moment.Words(time.Duration(*w.Hold)*time.Second)+" at most")
+	}
 	for _, tag := range slices.Sorted(maps.Keys(w.Messages)) {
 		label := "message"
 		if tag != "" {

@@ -31,6 +31,7 @@ type Window struct {
 	Mode     string            `json:"mode"`
 	StartsAt *time.Time        `json:"starts_at"` // null: it has begun
 	EndsAt   *time.Time        `json:"ends_at"`   // null: until somebody ends it
+	Hold     *int              `json:"hold"`      // seconds for which a request waits at most; null unless the mode is hold
 	Messages map[string]string `json:"messages"`  // by language tag, "" for everybody else
 	Reason   string            `json:"reason"`
 	OpenedBy Actor             `json:"opened_by"`
@@ -156,8 +157,13 @@ func WindowOf(w state.Window) Window {
 	if messages == nil {
 		messages = map[string]string{}
 	}
+	var hold *int
+	if w.Mode == state.Hold {
+		seconds := int(w.HoldFor() / time.Second)
+		hold = &seconds
+	}
 	return Window{
-		w.ID, w.Name, w.Scope, string(w.Mode), instant(w.Start), instant(w.End), messages, w.Reason, Actor(w.OpenedBy), instant(w.OpenedAt),
+		w.ID, w.Name, w.Scope, string(w.Mode), instant(w.Start), instant(w.End), hold, messages, w.Reason, Actor(w.OpenedBy), instant(w.OpenedAt),
 	}
 }
 
