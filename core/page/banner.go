@@ -149,7 +149,7 @@ func isNonce(s string) bool {
 //
 // They change when the banner does: use the constants.
 const (
-	BannerStyleHash  = "sha256-zlk+TykIX1sgKJfQddPyTZI+dYj5iKPCAu83X61ajPw="
+	BannerStyleHash  = "sha256-o/DOA2g55vk2kJ8lZyxhtfjwa8kQGd8ocCZQNiuardg="
 	BannerScriptHash = "sha256-SJOzgC3B9j+r4PWUl5bnAAryyxW5GgNdRFN5xFdjbNk="
 )
 
@@ -186,7 +186,7 @@ const BannerStyle = `
   .recess-banner { --ink: #cfe0ff; --ground: #1c2b44; }
   .recess-running, .recess-allowed { --ink: #ffdf9e; --ground: #3a2c10; }
 }
-.recess-banner p { max-width: 60rem; margin: 0 auto; }
+.recess-banner p { margin: 0; }
 .recess-banner p + p { margin-block-start: .25rem; }
 .recess-banner time { font-variant-numeric: tabular-nums; }
 @media print {
