@@ -73,7 +73,7 @@ func TestAMigrationThatDoesNotWaitIsFound(t *testing.T) {
 		t.Errorf("it ends with %v, want an exit code", err)
 	}
 	says(t, stdout, `0 failed otherwise$`, `[1-9]\d* ran during a migration$`)
-	says(t, stderr, `(?:fleet: )?on (?:gin|echo|fiber) a request ran from .*, and migration \d from `)
+	says(t, stderr, `fleet: the promise is broken:$`, `on (?:gin|echo|fiber) a request ran from .*, and migration \d from `)
 }
 
 func TestAnInterruptEndsWhatWasStarted(t *testing.T) {

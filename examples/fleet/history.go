@@ -78,6 +78,9 @@ func (h *history) overlaps() (found []string) {
 	return found
 }
 
+// errBroken is the end of a run that went as it should, and shows what must not be.
+var errBroken = errors.New("the promise is broken")
+
 // judge tells how it went. Its error says what of the promise was broken.
 func (h *history) judge(c *crowd, out io.Writer) error {
 	var begun, ended int
@@ -107,5 +110,8 @@ func (h *history) judge(c *crowd, out io.Writer) error {
 	if failed == 0 && (int64(begun) != served || begun != ended) {
 		broken = append(broken, fmt.Errorf("%d requests were served, but the instances have begun %d and ended %d", served, begun, ended))
 	}
-	return errors.Join(broken...)
+	if len(broken) > 0 {
+		return fmt.Errorf("%w:\n%w", errBroken, errors.Join(broken...))
+	}
+	return nil
 }

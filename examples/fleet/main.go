@@ -29,8 +29,8 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 	case errors.Is(err, errUsage):
@@ -85,7 +85,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		switch {
 		case interrupted.Err() != nil:
 			err = errors.New("interrupted; what it had started has ended")
-		case err != nil:
+		case err != nil && !errors.Is(err, errBroken):
 			s.tellLogs(stderr)
 		}
 	}()

@@ -37,7 +37,7 @@ func (s *site) spawn(starting context.Context, name string, c *exec.Cmd, ending 
 		tell()
 		return err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }() // the process has its own
 	own := exec.CommandContext(ctx, c.Path, c.Args[1:]...)
 	own.Env, own.Dir, own.ExtraFiles, own.Stderr = c.Env, s.dir, c.ExtraFiles, log
 	own.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -97,7 +97,7 @@ func (s *site) call(ctx context.Context, name, program string, args ...string) e
 	if err != nil {
 		return err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }() // the process has its own
 	c := exec.CommandContext(ctx, program, args...)
 	c.Env, c.Stdout, c.Stderr = s.environ(), log, log
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -112,10 +112,11 @@ func (s *site) call(ctx context.Context, name, program string, args ...string) e
 	return nil
 }
 
-// environ is this program's environment without what is meant for other services.
+// environ is this program's environment without what would set the shops, or keep go from building the command line.
 func (*site) environ(more ...string) (environ []string) {
 	for _, variable := range os.Environ() {
-		if !strings.HasPrefix(variable, "RECESS_") && !strings.HasPrefix(variable, "SHOP_") {
+		name, _, _ := strings.Cut(variable, "=")
+		if name != "GOWORK" && !strings.HasPrefix(name, "RECESS_") && !strings.HasPrefix(name, "SHOP_") {
 			environ = append(environ, variable)
 		}
 	}

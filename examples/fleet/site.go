@@ -121,13 +121,13 @@ func (s *site) startNginx(ctx context.Context, nginx, addr string, shops []strin
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }() // nginx has its own
 	s.base = "http://" + listener.Addr().String()
 	socket, err := listener.(*net.TCPListener).File()
 	if err != nil {
 		return err
 	}
-	defer socket.Close()
+	defer func() { _ = socket.Close() }()
 	var servers bytes.Buffer
 	for _, shop := range shops {
 		fmt.Fprintf(&servers, "server %s;\n", shop)
@@ -167,7 +167,7 @@ func (s *site) complete(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer backend.Close()
+	defer func() { _ = backend.Close() }() // it was only read
 	bounded, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the instances do not announce themselves"))
 	defer cancel()
 	for {
