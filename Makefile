@@ -11,13 +11,16 @@ FRAMEWORK ?= gin
 ADDR    ?= 127.0.0.1:8080
 FLIPS   ?= 1000
 
-.PHONY: help demo test check format lint vet tidy standalone fuzz bench-propagation bench-fleet
+.PHONY: help demo fleet test check format lint vet tidy standalone fuzz bench-propagation bench-fleet
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## run the example shop: make demo [FRAMEWORK=gin|echo|chi|fiber] [ADDR=host:port]
 	@.ci/demo "$(FRAMEWORK)" "$(ADDR)"
+
+fleet: ## migrate under load: three shops behind nginx, and the proof that nobody was failed
+	@cd examples && go run ./fleet
 
 test: ## run all tests of all modules; install the servers and shells they drive if that is possible
 	@.ci/needs

@@ -2,6 +2,7 @@ package recess
 
 import (
 	"context"
+	"html/template"
 	"time"
 
 	"github.com/recess-go/recess/core/page"
@@ -83,6 +84,32 @@ type Maintenance struct {
 	Messages map[string]string
 	// StartsAt and EndsAt are the window's instants; zero when not known.
 	StartsAt, EndsAt time.Time
+}
+
+// Banner is a piece of HTML for the site's own pages that tells a visitor of this; "" for a nil value and when there is
+// nothing to tell. acceptLanguage is the request's field of that name, permit what the site's Content-Security-Policy lets
+// through: see [page.Banner.HTML].
+func (m *Maintenance) Banner(acceptLanguage, permit string) template.HTML {
+	if m == nil {
+		return ""
+	}
+	banner := page.Banner{Notice: page.Notice{
+		Mode: string(m.Mode), Scope: m.Scope, Starts: m.StartsAt, Ends: m.EndsAt, Messages: m.Messages,
+	}}
+	if banner.Messages == nil {
+		banner.Messages = map[string]string{"": m.Message} // a value made by hand, for a test
+	}
+	switch {
+	case m.Planned:
+		banner.Phase = page.Planned
+	case m.Announced:
+		banner.Phase = page.Announced
+	case m.Allowed:
+		banner.Phase = page.Allowed
+	case m.Active:
+		banner.Phase = page.Running
+	}
+	return banner.HTML(acceptLanguage, permit)
 }
 
 // ContextKey is the name under which gin, echo and fiber keep the *Maintenance value, and templates find it.

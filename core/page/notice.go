@@ -12,6 +12,7 @@ import (
 const (
 	modeFull     = "full"
 	modeReadOnly = "readonly"
+	modeAnnounce = "announce"
 )
 
 // Notice is what the clients are told. The zero Notice is valid: maintenance, and nothing more is known.
@@ -115,9 +116,16 @@ func (n Notice) expected() string {
 	if n.Ends.IsZero() {
 		return ""
 	}
-	end := n.Ends.Truncate(time.Minute)
-	if end.Before(n.Ends) {
-		end = end.Add(time.Minute)
-	}
-	return end.Format("Monday, 2 January 2006, 15:04 UTC")
+	return inWords(upToMinute(n.Ends))
 }
+
+func upToMinute(t time.Time) time.Time {
+	minute := t.Truncate(time.Minute)
+	if minute.Before(t) {
+		minute = minute.Add(time.Minute)
+	}
+	return minute
+}
+
+// inWords writes an instant in UTC for people.
+func inWords(t time.Time) string { return t.Format("Monday, 2 January 2006, 15:04 UTC") }

@@ -125,11 +125,12 @@ func (h *handlers) hookLogout(c nethttp.Context) error {
 }
 
 func (h *handlers) view(r *http.Request) shop.View {
-	return shop.ViewFor(h.user(r), recess.FromContext(r.Context()))
+	return shop.ViewFor(h.user(r), recess.FromContext(r.Context()), r.Header.Get("Accept-Language"))
 }
 
 func (h *handlers) render(w http.ResponseWriter, page string, v shop.View) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Vary", "Accept-Language")   // the banner's message
 	_ = h.templates.ExecuteTemplate(w, page, v) // it has begun: an error can no longer be told
 }
 

@@ -86,7 +86,8 @@ type renderer struct {
 }
 
 func (r *renderer) Render(w io.Writer, name string, data any, c echo.Context) error {
-	view := shop.ViewFor(r.handlers.user(c), r.handlers.gate.Maintenance(c))
+	c.Response().Header().Set("Vary", "Accept-Language") // the banner's message
+	view := shop.ViewFor(r.handlers.user(c), r.handlers.gate.Maintenance(c), c.Request().Header.Get("Accept-Language"))
 	if item, ok := data.(string); ok {
 		view = view.With(item)
 	}

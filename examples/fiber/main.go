@@ -121,7 +121,8 @@ func setCookie(c *fiber.Ctx, cookie *http.Cookie) {
 }
 
 func (h *handlers) view(c *fiber.Ctx) shop.View {
-	return shop.ViewFor(h.user(c), h.gate.Maintenance(c))
+	c.Set(fiber.HeaderVary, fiber.HeaderAcceptLanguage) // the banner's message
+	return shop.ViewFor(h.user(c), h.gate.Maintenance(c), c.Get(fiber.HeaderAcceptLanguage))
 }
 
 func (h *handlers) home(c *fiber.Ctx) error { return c.Render("shop.html", h.view(c)) }

@@ -91,7 +91,8 @@ func (h *handlers) endSession(c *gin.Context) error {
 }
 
 func (h *handlers) view(c *gin.Context) shop.View {
-	return shop.ViewFor(h.user(c), h.gate.Maintenance(c))
+	c.Header("Vary", "Accept-Language") // the banner's message
+	return shop.ViewFor(h.user(c), h.gate.Maintenance(c), c.GetHeader("Accept-Language"))
 }
 
 func (h *handlers) home(c *gin.Context) { c.HTML(http.StatusOK, "shop.html", h.view(c)) }

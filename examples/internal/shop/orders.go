@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	"github.com/recess-go/recess/examples/internal/ledger"
 )
 
 // A Product is something to buy.
@@ -49,6 +51,7 @@ const maxOrders = 100
 
 // Orders are kept in memory. The zero value has none.
 type Orders struct {
+	ledger *ledger.Ledger
 	mu     sync.Mutex
 	last   int
 	orders []Order
@@ -66,6 +69,7 @@ var errOrder = errors.New(`an order is written as in {"item": "kettle"}`)
 
 // Add takes an order in as it was posted. An empty body orders nothing, and is counted all the same.
 func (o *Orders) Add(body []byte) (Order, error) {
+	defer o.ledger.Begin()()
 	var order Order
 	if len(body) > 0 {
 		if err := json.Unmarshal(body, &order); err != nil {

@@ -20,12 +20,13 @@ type View struct {
 	Products    []Product
 	Me          Me
 	Maintenance *recess.Maintenance // nil: no banner
+	Languages   string              // those the visitor asks for: Accept-Language
 	Added       *Product            // what was just put into the cart; nil: nothing
 }
 
 // ViewFor is the view of one visitor.
-func ViewFor(u recess.User, m *recess.Maintenance) View {
-	return View{Products: Catalogue, Me: MeOf(u), Maintenance: m}
+func ViewFor(u recess.User, m *recess.Maintenance, languages string) View {
+	return View{Products: Catalogue, Me: MeOf(u), Maintenance: m, Languages: languages}
 }
 
 // With returns the view with a product in the cart, if there is one of that id.

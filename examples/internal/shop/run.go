@@ -10,11 +10,13 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/config"
+	"github.com/recess-go/recess/examples/internal/ledger"
 )
 
 // A Server serves one framework's application.
@@ -80,13 +82,19 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
 
+	book, err := openLedger(environ)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, book.Close()) }()
+
 	closing, startClosing := context.WithCancel(context.Background())
 	defer startClosing()
 	ending, startEnding := context.WithCancel(context.Background())
 	defer startEnding()
 	shop := &Shop{
-		Engine: engine, Sessions: newSessions(), Orders: new(Orders), Requests: stderr,
-		Closing: closing, Ending: ending, log: log,
+		Engine: engine, Sessions: newSessions(), Orders: &Orders{ledger: book}, Requests: stderr,
+		Closing: closing, Ending: ending, ledger: book, log: log,
 	}
 	server, err := build(shop)
 	if err != nil {
@@ -106,6 +114,19 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 	}
 	startClosing()
 	return errors.Join(shop.end(server, startEnding), <-served)
+}
+
+// LedgerVariable names a file in which the shop takes down when the work of its slow requests and of its orders began and
+// ended. Without it no ledger is kept. It is no setting of Recess: examples/fleet proves by it what it promises.
+const LedgerVariable = "SHOP_LEDGER"
+
+func openLedger(environ []string) (*ledger.Ledger, error) {
+	for _, variable := range environ {
+		if path, ok := strings.CutPrefix(variable, LedgerVariable+"="); ok && path != "" {
+			return ledger.Open(path)
+		}
+	}
+	return nil, nil
 }
 
 // end waits for the requests that run, and cuts them when the grace is over.

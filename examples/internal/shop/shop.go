@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/recess-go/recess/core"
+	"github.com/recess-go/recess/examples/internal/ledger"
 )
 
 // A Shop is one running application, whatever its framework.
@@ -21,6 +22,7 @@ type Shop struct {
 	Ending context.Context
 
 	goodbyes goodbyes
+	ledger   *ledger.Ledger // nil: none is kept
 	log      *slog.Logger
 }
 

@@ -198,18 +198,18 @@ func TestTheBannerSaysWhatRuns(t *testing.T) {
 	}{
 		"nothing":       {nil, nil},
 		"planned":       {&recess.Maintenance{Planned: true, Mode: state.Full, StartsAt: start, EndsAt: end}, []string{"Maintenance is planned from", "21 November 2026, 13:00", " to ", "14:00"}},
-		"planned, open": {&recess.Maintenance{Planned: true, Mode: state.Full, StartsAt: start}, []string{"planned from", "13:00 UTC</time>."}},
-		"announced":     {&recess.Maintenance{Announced: true, Mode: state.Announce, Message: "Busy <today>"}, []string{"Please note.", "Busy &lt;today&gt;"}},
-		"let in":        {&recess.Maintenance{Active: true, Allowed: true, Mode: state.Full, EndsAt: end}, []string{`class="closed"`, "you were let in", "Until <time"}},
-		"read-only":     {&recess.Maintenance{Active: true, Mode: state.ReadOnly, Scope: "checkout"}, []string{"not order", "This concerns checkout only."}},
+		"planned, open": {&recess.Maintenance{Planned: true, Mode: state.Full, StartsAt: start}, []string{"planned from", "13:00 UTC</time>.</strong>"}},
+		"announced":     {&recess.Maintenance{Announced: true, Mode: state.Announce, Message: "Busy <today>"}, []string{"Busy &lt;today&gt;"}},
+		"let in":        {&recess.Maintenance{Active: true, Allowed: true, Mode: state.Full, EndsAt: end}, []string{"recess-allowed", "you were let in", "end: <time"}},
+		"read-only":     {&recess.Maintenance{Active: true, Mode: state.ReadOnly, Scope: "checkout"}, []string{"look around", "This concerns <bdi>checkout</bdi> only."}},
 		"another mode":  {&recess.Maintenance{Active: true, Mode: state.Hold}, []string{"Maintenance is running."}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var page bytes.Buffer
-			if err := Templates().ExecuteTemplate(&page, "shop.html", ViewFor(recess.User{}, c.m)); err != nil {
+			if err := Templates().ExecuteTemplate(&page, "shop.html", ViewFor(recess.User{}, c.m, "de")); err != nil {
 				t.Fatal(err)
 			}
-			if banner := strings.Contains(page.String(), "<aside"); banner != (c.m != nil) {
+			if banner := strings.Contains(page.String(), `role="status"`); banner != (c.m != nil) {
 				t.Errorf("there is a banner: %t", banner)
 			}
 			for _, text := range c.says {

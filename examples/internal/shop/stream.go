@@ -95,6 +95,7 @@ func SlowFor(text string) (time.Duration, error) {
 
 // Wait takes its time, unless the context ends or the process has to. It reports whether it waited to the end.
 func (s *Shop) Wait(ctx context.Context, d time.Duration) bool {
+	defer s.ledger.Begin()()
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

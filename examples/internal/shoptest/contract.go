@@ -258,17 +258,23 @@ func readOnly(t *testing.T, launch Launcher) {
 	s.On(recess.Opening{Mode: state.ReadOnly})
 	s.Wants(http.StatusOK, "GET /", "HEAD /", "GET /checkout/cart", "GET /api/orders")
 	s.Wants(http.StatusServiceUnavailable, "POST /checkout/cart", "POST /api/orders")
-	s.Ask("GET /").Says("you can look around, but not order")
+	s.Ask("GET /").Says("Read-only for now: you can look around")
 }
 
 func banners(t *testing.T, launch Launcher) {
 	s := Open(t, launch, nil)
-	s.Ask("GET /").Hides("<aside")
-	start := time.Now().Add(24 * time.Hour).Truncate(time.Second)
-	s.On(recess.Opening{Start: start, End: start.Add(time.Hour), Messages: map[string]string{"": "New shelves & <lamps>"}})
-	got := s.Ask("GET /")
+	s.Ask("GET /").Hides(`class="recess-banner`)
+	start := time.Now().Add(24 * time.Hour).Truncate(time.Minute)
+	s.On(recess.Opening{
+		Start: start, End: start.Add(time.Hour),
+		Messages: map[string]string{"": "New shelves & <lamps>", "de": "Neue Regale"},
+	})
+	got := s.Ask("GET /", Header("Accept-Language", "de-AT"))
+	got.Says(`lang="de" dir="auto">Neue Regale</p>`)
+	got.Carries("Vary", "Accept-Language")
+	got = s.Ask("GET /")
 	got.Says("Maintenance is planned from")
-	got.Says(start.UTC().Format(`<time datetime="2006-01-02T15:04:05Z">`))
+	got.Says(start.UTC().Format(`<time datetime="2006-01-02T15:04Z">`))
 	got.Says("New shelves &amp; &lt;lamps&gt;")
 	got.Says(`role="status"`)
 	s.Off()
@@ -279,7 +285,7 @@ func banners(t *testing.T, launch Launcher) {
 	}
 	got.Says("We are busy")
 	s.Off()
-	s.Ask("GET /").Hides("<aside")
+	s.Ask("GET /").Hides(`class="recess-banner`)
 }
 
 func requestLog(t *testing.T, launch Launcher) {
