@@ -10,6 +10,9 @@ func TestMain(m *testing.M) {
 	if adapter := os.Getenv(adapterVariable); adapter != "" {
 		os.Exit(instance(adapter))
 	}
+	if os.Getenv(migrationVariable) != "" {
+		os.Exit(migrating())
+	}
 	flag.Parse()
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })

@@ -73,7 +73,12 @@ func (s *site) experiment(seed uint64) {
 	s.reopened()
 	s.meets()
 	for n, f := range faultsInOrder(s.random) {
-		if s.cycle(n, f); s.t.Failed() {
+		if f.name == "" {
+			s.errand()
+		} else {
+			s.cycle(n, f)
+		}
+		if s.t.Failed() {
 			break
 		}
 	}
@@ -104,6 +109,17 @@ func (s *site) meets() {
 		}
 	}
 	s.t.Errorf("of %d migrations that did not wait none met a request: this experiment shows nothing", tries)
+}
+
+// errand migrates as an operator does: recess run closes the site, drains it, migrates and opens it again.
+func (s *site) errand() {
+	s.t.Helper()
+	s.crowd()
+	m, closed, drained := s.run()
+	s.written = append(s.written, closed.UnixNano())
+	s.draining = append(s.draining, drained.Sub(closed))
+	s.migrations = append(s.migrations, m)
+	s.reopened()
 }
 
 // cycle turns maintenance on, lets the drain work while a fault befalls an instance, migrates, and turns it off again.
@@ -183,6 +199,13 @@ func (s *site) has(e event, lost *process) {
 // migrate does what needs the service to stand still, and asserts that every process refuses meanwhile.
 func (s *site) migrate(m migration) {
 	m.begin = time.Now().UnixNano()
+	s.allRefuse()
+	m.end = time.Now().UnixNano()
+	s.migrations = append(s.migrations, m)
+}
+
+// allRefuse asserts that every process refuses.
+func (s *site) allRefuse() {
 	for _, p := range s.serving() {
 		for range 5 {
 			if got := s.ask(p, 0); got != refused {
@@ -190,8 +213,6 @@ func (s *site) migrate(m migration) {
 			}
 		}
 	}
-	m.end = time.Now().UnixNano()
-	s.migrations = append(s.migrations, m)
 }
 
 // must asserts that a command has done what it should.
