@@ -35,6 +35,7 @@ type window struct {
 	Mode     Mode              `json:"mode"`
 	Start    time.Time         `json:"start,omitzero"`
 	End      time.Time         `json:"end,omitzero"`
+	Repeat   *Repeat           `json:"repeat,omitempty"`
 	Messages map[string]string `json:"messages,omitempty"`
 	Reason   string            `json:"reason,omitempty"`
 	OpenedBy Actor             `json:"opened_by,omitzero"`
@@ -85,7 +86,18 @@ func decode(data []byte) (State, error) {
 		d.Windows = nil
 	}
 	s := State{Version: d.Version, Epoch: d.Epoch, Revision: d.Revision, Windows: d.Windows, History: d.History, Extra: extra}
-	return s, s.Validate()
+	return s, errors.Join(s.Validate(), s.checkWritten())
+}
+
+// checkWritten finds what may stand in a State but not in a document: the times of a recurring window at some instant.
+func (s *State) checkWritten() error {
+	var faults []error
+	for i := range s.Windows[:min(len(s.Windows), MaxWindows)] {
+		if w := &s.Windows[i]; w.Repeat != nil && !(w.Start.IsZero() && w.End.IsZero()) {
+			faults = append(faults, fmt.Errorf("windows[%d]: a recurring window has no start and no end of its own: repeat says when it runs", i))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // checkVersion looks at the version by itself when it is not the one known here: a document of another version may have
@@ -152,9 +164,13 @@ func layOut(s State) ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// MarshalJSON writes the window with the members it does not know, as [Encode] does.
+// MarshalJSON writes the window with the members it does not know, as [Encode] does. Of a recurring one neither start nor
+// end is written: they are those of a moment.
 func (w Window) MarshalJSON() ([]byte, error) {
-	return join(window{w.ID, w.Name, w.Scope, w.Mode, w.Start, w.End, w.Messages, w.Reason, w.OpenedBy, w.OpenedAt}, w.Extra)
+	if w.Repeat != nil {
+		w.Start, w.End = time.Time{}, time.Time{}
+	}
+	return join(window{w.ID, w.Name, w.Scope, w.Mode, w.Start, w.End, w.Repeat, w.Messages, w.Reason, w.OpenedBy, w.OpenedAt}, w.Extra)
 }
 
 // UnmarshalJSON reads a window as [Decode] does.
@@ -170,7 +186,7 @@ func (w *Window) UnmarshalJSON(data []byte) error {
 	if len(v.Messages) == 0 {
 		v.Messages = nil
 	}
-	*w = Window{v.ID, v.Name, v.Scope, v.Mode, v.Start, v.End, v.Messages, v.Reason, v.OpenedBy, v.OpenedAt, extra}
+	*w = Window{v.ID, v.Name, v.Scope, v.Mode, v.Start, v.End, v.Repeat, v.Messages, v.Reason, v.OpenedBy, v.OpenedAt, extra}
 	return nil
 }
 

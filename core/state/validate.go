@@ -70,6 +70,11 @@ func (w *Window) validate() error {
 	if !w.End.IsZero() && !w.Start.IsZero() && !w.Start.Before(w.End) {
 		check(fmt.Errorf("end: %s is not after the start, %s", w.End.Format(time.RFC3339), w.Start.Format(time.RFC3339)))
 	}
+	if w.Repeat != nil {
+		if err := w.Repeat.Check(); err != nil {
+			check(fmt.Errorf("repeat: %w", err))
+		}
+	}
 	if len(w.Messages) > MaxLanguages {
 		check(fmt.Errorf("messages: %d languages, at most %d are allowed", len(w.Messages), MaxLanguages))
 	}
