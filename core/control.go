@@ -49,7 +49,7 @@ var (
 	ErrInvalidOrder = errors.New("that cannot be done")
 )
 
-// State returns the document as it is now. A document that makes no sense is an error that wraps [state.ErrInvalid].
+// State returns the document as it is now; [state.State.At] fills in when its recurring windows run. A document that makes no sense is an error that wraps [state.ErrInvalid].
 func (c *Controller) State(ctx context.Context) (state.State, error) {
 	loaded, err := c.load(ctx)
 	if err != nil {

@@ -93,7 +93,7 @@ func decode(data []byte) (State, error) {
 func (s *State) checkWritten() error {
 	var faults []error
 	for i := range s.Windows[:min(len(s.Windows), MaxWindows)] {
-		if w := &s.Windows[i]; w.Repeat != nil && !(w.Start.IsZero() && w.End.IsZero()) {
+		if w := &s.Windows[i]; w.Repeat != nil && (!w.Start.IsZero() || !w.End.IsZero()) {
 			faults = append(faults, fmt.Errorf("windows[%d]: a recurring window has no start and no end of its own: repeat says when it runs", i))
 		}
 	}

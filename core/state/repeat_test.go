@@ -325,10 +325,19 @@ var changes = []struct {
 	zone string
 	near string
 }{
-	{"Europe/Berlin", "2027-03-28T01:00:00Z"}, {"Europe/Berlin", "2026-10-25T01:00:00Z"}, {"America/New_York", "2027-03-14T07:00:00Z"},
-	{"America/New_York", "2026-11-01T06:00:00Z"}, {"Australia/Lord_Howe", "2026-10-03T15:30:00Z"}, {"Australia/Lord_Howe", "2027-04-03T15:00:00Z"},
-	{"Pacific/Apia", "2011-12-30T10:00:00Z"}, {"America/St_Johns", "2006-10-29T02:31:00Z"}, {"Africa/Casablanca", "2026-03-22T02:00:00Z"},
-	{"Asia/Tokyo", "2027-02-28T15:00:00Z"}, {"UTC", "2027-12-31T00:00:00Z"}, {"Asia/Kathmandu", "2028-02-28T18:15:00Z"}, {"Pacific/Kwajalein", "1993-08-21T12:00:00Z"},
+	{"Europe/Berlin", "2027-03-28T01:00:00Z"},
+	{"Europe/Berlin", "2026-10-25T01:00:00Z"},
+	{"America/New_York", "2027-03-14T07:00:00Z"},
+	{"America/New_York", "2026-11-01T06:00:00Z"},
+	{"Australia/Lord_Howe", "2026-10-03T15:30:00Z"},
+	{"Australia/Lord_Howe", "2027-04-03T15:00:00Z"},
+	{"Pacific/Apia", "2011-12-30T10:00:00Z"},
+	{"America/St_Johns", "2006-10-29T02:31:00Z"},
+	{"Africa/Casablanca", "2026-03-22T02:00:00Z"},
+	{"Asia/Tokyo", "2027-02-28T15:00:00Z"},
+	{"UTC", "2027-12-31T00:00:00Z"},
+	{"Asia/Kathmandu", "2028-02-28T18:15:00Z"},
+	{"Pacific/Kwajalein", "1993-08-21T12:00:00Z"},
 }
 
 func randomField(random *rand.Rand, low, high int) string {

@@ -50,7 +50,8 @@ func plainZone(name string) bool {
 		for i := range len(part) {
 			c := part[i]
 			letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-			if !letter && (i == 0 || !(c >= '0' && c <= '9' || c == '_' || c == '+' || c == '-')) {
+			other := c >= '0' && c <= '9' || c == '_' || c == '+' || c == '-'
+			if !letter && (i == 0 || !other) {
 				return false
 			}
 		}
