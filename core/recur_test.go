@@ -228,7 +228,7 @@ func TestTheSameRecurrenceIsOneWindow(t *testing.T) {
 		if first.Phase(time.Now()) != state.Planned || !first.Start.Equal(midnight.Add(24*hour)) {
 			t.Errorf("what was planned began: %+v", first)
 		}
-		time.Sleep(24 * hour)
+		time.Sleep(48 * hour)
 		if again := ok(c.Schedule(t.Context(), Opening{Repeat: nightly()})); again.Changed() {
 			t.Errorf("the same again: %+v", again)
 		}
@@ -240,7 +240,7 @@ func TestTheSameRecurrenceIsOneWindow(t *testing.T) {
 		}
 		w := change.Updated[0]
 		if w.ID != first.ID || w.Repeat.For != 3*hour || w.Repeat.Cron != "0 1 * * *" || w.Mode != state.ReadOnly || w.Reason != "db" || w.Messages[""] != "hi" ||
-			!w.Repeat.After.Equal(first.Repeat.After) || !w.End.Equal(midnight.Add(27*hour)) {
+			!w.Repeat.After.Equal(first.Repeat.After) || !w.End.Equal(midnight.Add(51*hour)) {
 			t.Errorf("%+v, %+v", w, w.Repeat)
 		}
 		others := []Opening{{Scope: "eu", Repeat: nightly()}, {Name: "db", Repeat: nightly()}, {Repeat: &state.Repeat{Cron: "0 1 * * *", Zone: "UTC", For: hour}}}
@@ -355,4 +355,38 @@ func TestADrainTellsOccurrencesApart(t *testing.T) {
 	if phase := d.judge(Instance{Name: "web-1", Running: []string{"a@2026-11-22T00:00:00Z"}}).Phase; phase != Drained {
 		t.Errorf("an instance that refuses in this one is %s", phase)
 	}
+}
+
+// TestADrainFollowsARecurringWindow from one occurrence into the next that touches it, and fails once it is over.
+func TestADrainFollowsARecurringWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := started(t, Config{})
+		c := e.Control(state.Actor{})
+		if _, err := c.Schedule(t.Context(), Opening{Repeat: &state.Repeat{Cron: "0 1,2 * * *", Zone: "UTC", For: time.Hour}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Drain(t.Context(), nil); !errors.Is(err, ErrInvalidOrder) {
+			t.Errorf("while nothing runs: %v", err)
+		}
+		late := e.Begin()
+		time.Sleep(90 * time.Minute)
+		if err := c.Drain(t.Context(), func(p Progress) {
+			if p.Count(Draining) == 1 && p.Windows[0].Start.Hour() == 2 {
+				late.End()
+			}
+		}); err != nil {
+			t.Errorf("a drain that lasts into the next occurrence: %v", err)
+		}
+		if now := time.Now().UTC(); now.Hour() != 2 {
+			t.Errorf("it was over at %s", now)
+		}
+		late = e.Begin()
+		defer late.End()
+		time.Sleep(23 * hour)
+		stays := e.Begin()
+		defer stays.End()
+		if err := c.Drain(t.Context(), nil); !errors.Is(err, ErrInvalidOrder) || !strings.Contains(err.Error(), "has ended while its instances were drained") {
+			t.Errorf("a drain that lasts too long: %v", err)
+		}
+	})
 }

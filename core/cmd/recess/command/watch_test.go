@@ -324,3 +324,21 @@ func TestWatchTellsEveryOccurrence(t *testing.T) {
 		w.end(0)
 	})
 }
+
+func TestWatchSaysWhenARecurringWindowComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, ctx := newBackend(t), t.Context()
+		bob := recess.NewController(b, state.Actor{Name: "bob"}, recess.NotForced)
+		w := startWatch(t, b, nil)
+		w.lines()
+		must(t)(bob.Schedule(ctx, recess.Opening{Repeat: &state.Repeat{Cron: "0 12 * * *", Zone: "UTC", For: time.Hour}}))
+		line := strings.Join(w.lines(), "\n")
+		noon := time.Now().Truncate(24 * time.Hour).Add(12 * time.Hour)
+		for _, says := range []string{"planned", noon.Local().Format(", from 2006-01-02 15:04:05"), `every "0 12 * * *" in UTC for 1h`} {
+			if !strings.Contains(line, says) {
+				t.Errorf("it does not say %q: %s", says, line)
+			}
+		}
+		w.end(0)
+	})
+}
