@@ -369,7 +369,7 @@ func TestADrainFollowsARecurringWindow(t *testing.T) {
 			t.Errorf("while nothing runs: %v", err)
 		}
 		late := e.Begin()
-		time.Sleep(90 * time.Minute)
+		time.Sleep(115 * time.Minute)
 		if err := c.Drain(t.Context(), func(p Progress) {
 			if p.Count(Draining) == 1 && p.Windows[0].Start.Hour() == 2 {
 				late.End()
@@ -382,7 +382,7 @@ func TestADrainFollowsARecurringWindow(t *testing.T) {
 		}
 		late = e.Begin()
 		defer late.End()
-		time.Sleep(23 * hour)
+		time.Sleep(24*hour + 58*time.Minute)
 		stays := e.Begin()
 		defer stays.End()
 		if err := c.Drain(t.Context(), nil); !errors.Is(err, ErrInvalidOrder) || !strings.Contains(err.Error(), "has ended while its instances were drained") {
