@@ -130,7 +130,7 @@ func (e *Engine) report() *Instance {
 	}
 	if snap := e.snap.Load(); snap != nil {
 		for _, w := range snap.running {
-			i.Running = append(i.Running, w.ID)
+			i.Running = append(i.Running, occurrence(&w.Window))
 		}
 		i.Earlier = e.earlierLocked(snap)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/recess-go/recess/core/state"
 )
@@ -34,7 +35,12 @@ type Change struct {
 	Before, After state.State
 	// Opened, Updated and Ended are the windows concerned, as they are after the change; Ended also has planned
 	// windows that were cancelled. All are empty when there was nothing to do, and then nothing was written.
+	// Recurring windows stand here with the occurrence that runs or comes next; in Before and After they have none, see
+	// [state.State.At].
 	Opened, Updated, Ended []state.Window
+	// Recurring are the windows in Ended of which Off has ended only the occurrence that ran: they stay planned, and stand
+	// here with the next one.
+	Recurring []state.Window
 	// Started is true when there was no document and Off wrote one: services that remember an older one follow it.
 	Started bool
 	// Anew is true when the document was written anew by a repair, whether or not a window changed.
@@ -49,6 +55,15 @@ type Change struct {
 // Changed reports whether something was written.
 func (c *Change) Changed() bool {
 	return len(c.Opened)+len(c.Updated)+len(c.Ended) > 0 || c.Started || c.Anew || c.Salvaged != ""
+}
+
+// resolve gives the recurring windows of a change their occurrences at an instant.
+func (c *Change) resolve(now time.Time) {
+	for _, windows := range [...][]state.Window{c.Opened, c.Updated, c.Ended, c.Recurring} {
+		for i := range windows {
+			windows[i] = windows[i].At(now)
+		}
+	}
 }
 
 // settle names windows as the backend keeps them: one that has no place for ids gives its own.

@@ -49,7 +49,7 @@ var (
 	ErrInvalidOrder = errors.New("that cannot be done")
 )
 
-// State returns the document as it is now. A document that makes no sense is an error that wraps [state.ErrInvalid].
+// State returns the document as it is now; [state.State.At] fills in when its recurring windows run. A document that makes no sense is an error that wraps [state.ErrInvalid].
 func (c *Controller) State(ctx context.Context) (state.State, error) {
 	loaded, err := c.load(ctx)
 	if err != nil {
@@ -63,19 +63,23 @@ func (c *Controller) On(ctx context.Context, o Opening) (Change, error) {
 	return c.change(ctx, order{action: "on", reason: o.Reason, do: o.apply})
 }
 
-// Schedule plans a further window. It needs a start and an end.
+// Schedule plans a further window. It needs a start and an end, or a recurrence: the same recurrence for the same scope and
+// name again changes the window that is there, and is no error. An occurrence that would run already does not begin.
 func (c *Controller) Schedule(ctx context.Context, o Opening) (Change, error) {
 	return c.change(ctx, order{action: "schedule", reason: o.Reason, do: o.schedule})
 }
 
-// Off ends the scope's running windows and cancels its planned ones; with a name, only the windows of that name. Without
+// Off ends the scope's running windows and cancels its planned ones; with a name, only the windows of that name. Of a
+// recurring window it ends the occurrence that runs, and the window stays planned: [Change.Recurring] has these. Without
 // scope and name it is also the way out: a document that makes no sense is set aside and replaced by an empty one, and
 // where there is none, as after a store was lost, an empty one is written for the services that remember an older one.
 func (c *Controller) Off(ctx context.Context, o Ending) (Change, error) {
 	return c.change(ctx, order{action: "off", reason: o.Reason, do: o.apply, wayOut: o.Scope == "" && o.Name == ""})
 }
 
-// Cancel removes planned windows by id, or all of them if none is given. A running window is ended by Off.
+// Cancel removes planned windows by id, or all of them if none is given. A running window is ended by Off. Cancel opens
+// nothing: where an occurrence of a recurring window runs, the recurrence is removed (Change.Ended), and what runs goes on
+// to its end, as a window that runs once (Change.Updated).
 func (c *Controller) Cancel(ctx context.Context, ids ...string) (Change, error) {
 	return c.change(ctx, order{action: "cancel", do: cancelling(ids)})
 }
@@ -152,6 +156,7 @@ func (c *Controller) change(ctx context.Context, o order) (Change, error) {
 		return change, nil
 	}
 	c.sign(&after, &change, utc(now))
+	change.resolve(now)
 	entry := state.Entry{At: utc(now), By: c.by, Action: o.action, Reason: o.reason, Windows: change.words()}
 	if from.broken != nil && change.Salvaged == inHistory {
 		entry.Replaced = excerpt(from.doc.Data)

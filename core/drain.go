@@ -234,10 +234,17 @@ func (c *Controller) startDrain(ctx context.Context) (*drain, error) {
 
 // refusing are the windows of a state that refuse requests now.
 func refusing(s *state.State) []state.Window {
-	now := time.Now()
-	return slices.DeleteFunc(slices.Clone(s.Windows), func(w state.Window) bool {
-		return w.Phase(now) != state.Running || w.Mode == state.Announce
-	})
+	return slices.DeleteFunc(s.In(state.Running, time.Now()), func(w state.Window) bool { return w.Mode == state.Announce })
+}
+
+// goesOn finds a window among those that refuse now: the same one, or an occurrence that began before the last one ended,
+// so that no request has passed in between.
+func goesOn(w state.Window, now []state.Window) (state.Window, bool) {
+	i := slices.IndexFunc(now, sameID(w))
+	if i < 0 || w.Repeat != nil && now[i].Start.After(w.End) {
+		return w, false
+	}
+	return now[i], true
 }
 
 // look asks the backend for the document and the fleet. The error is final; a backend that does not answer is none, but
@@ -251,8 +258,10 @@ func (d *drain) look(ctx context.Context) (Progress, error) {
 	case loaded.doc.Rev == state.None, loaded.state.Numbered() && loaded.state.Older(&d.state):
 		err = fmt.Errorf("recess: %w", errRegression) // and here too
 	default:
-		for _, w := range d.windows {
-			if !slices.ContainsFunc(refusing(&loaded.state), sameID(w)) {
+		now := refusing(&loaded.state)
+		for i, w := range d.windows {
+			var there bool
+			if d.windows[i], there = goesOn(w, now); !there {
 				return Progress{}, fmt.Errorf("recess: %w: window %s has ended while its instances were drained: requests pass again", ErrInvalidOrder, w.ID)
 			}
 		}
@@ -264,7 +273,7 @@ func (d *drain) look(ctx context.Context) (Progress, error) {
 	if err == nil {
 		d.meet(fleet)
 	}
-	p := Progress{Windows: d.windows, Epoch: d.state.Epoch, Revision: d.state.Revision, Trouble: err}
+	p := Progress{Windows: slices.Clone(d.windows), Epoch: d.state.Epoch, Revision: d.state.Revision, Trouble: err}
 	for _, i := range d.seen {
 		p.Instances = append(p.Instances, i)
 	}
@@ -299,7 +308,7 @@ func (d *drain) meet(fleet []Instance) {
 func (d *drain) judge(i Instance) DrainInstance {
 	seen := DrainInstance{Instance: i, Phase: Drained}
 	applied := !(&state.State{Epoch: i.Epoch, Revision: i.Revision}).Older(&d.state)
-	refuses := !slices.ContainsFunc(d.windows, func(w state.Window) bool { return !slices.Contains(i.Running, w.ID) })
+	refuses := !slices.ContainsFunc(d.windows, func(w state.Window) bool { return !slices.Contains(i.Running, occurrence(&w)) })
 	behind := !applied || !refuses
 	switch {
 	case i.Name == "", i.ReportOnly:

@@ -87,11 +87,13 @@ func restoring(did Change) edit {
 			return swapWindows(s, live(did.Before.Windows, now)), nil
 		}
 		windows := live(s.Windows, now)
+		resume(windows, &did)
 		for _, w := range did.Opened {
 			windows = slices.DeleteFunc(windows, func(there state.Window) bool { return there.ID == w.ID })
 		}
 		for _, w := range live(did.Ended, now) {
-			if !slices.ContainsFunc(windows, sameID(w)) {
+			comesAgain := slices.ContainsFunc(did.Recurring, sameID(w)) // if it is gone, somebody has cancelled it
+			if !comesAgain && !slices.ContainsFunc(windows, sameID(w)) {
 				windows = append(windows, w)
 			}
 		}

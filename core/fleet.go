@@ -29,7 +29,8 @@ type Instance struct {
 	FollowerSince time.Time     `json:"follower_since"`
 	LastError     string        `json:"last_error,omitempty"`
 	Source        string        `json:"source,omitempty"` // where it reads the state from, if it has several places
-	// Running are the ids of the windows that it refuses for.
+	// Running are the ids of the windows that it refuses for; "ID@START" of a recurring one, START in RFC 3339, so that the
+	// occurrences can be told apart.
 	Running []string `json:"running,omitempty"`
 	// InFlight is how many admitted requests were under way, Earlier how many of these may have been admitted before the
 	// windows in Running were in force: it only falls, and at 0 the instance is drained. See [Controller.Drain].
@@ -95,6 +96,14 @@ func Remembered(fleet []Instance) (state.State, Instance, bool) {
 		}
 	}
 	return newest, holder, holder.ID != ""
+}
+
+// occurrence names what runs of a window: see [Instance].Running.
+func occurrence(w *state.Window) string {
+	if w.Repeat == nil {
+		return w.ID
+	}
+	return w.ID + "@" + w.Start.UTC().Format(time.RFC3339)
 }
 
 // newestOf returns the highest numbers that the instances of a fleet know of.

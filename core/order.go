@@ -30,6 +30,8 @@ type Opening struct {
 	// Messages are the words to visitors by language tag, "" for everybody else. For a running window they are
 	// added to those it has; an empty text removes one.
 	Messages map[string]string
+	// Repeat makes the window recur, for Schedule alone. Start and End are then zero: Repeat says when it runs.
+	Repeat *state.Repeat
 	// Reason is for the team and the history.
 	Reason string
 }
@@ -50,7 +52,7 @@ func (o Opening) apply(s *state.State, now time.Time) (Change, error) {
 	s.Windows = live(s.Windows, now)
 	for i := range s.Windows {
 		w := &s.Windows[i]
-		if w.Scope != o.Scope || w.Name != o.Name || !o.means(w, now) {
+		if w.Scope != o.Scope || w.Name != o.Name || w.Repeat != nil || !o.means(w, now) {
 			continue
 		}
 		before := *w
@@ -81,6 +83,9 @@ func (o Opening) hold(w state.Window) edit {
 
 // schedule is the edit of [Controller].Schedule.
 func (o Opening) schedule(s *state.State, now time.Time) (Change, error) {
+	if o.Repeat != nil {
+		return o.recur(s, now)
+	}
 	o.Start, o.End = utc(o.Start), utc(o.End)
 	if err := o.check(now); err != nil {
 		return Change{}, err
@@ -96,7 +101,7 @@ func (o Opening) schedule(s *state.State, now time.Time) (Change, error) {
 	s.Windows = live(s.Windows, now)
 	for i := range s.Windows {
 		w := &s.Windows[i]
-		if w.Scope == o.Scope && w.Name == o.Name && w.Start.Equal(o.Start) && w.End.Equal(o.End) && w.Mode == o.mode() {
+		if w.Scope == o.Scope && w.Name == o.Name && w.Repeat == nil && w.Start.Equal(o.Start) && w.End.Equal(o.End) && w.Mode == o.mode() {
 			return Change{}, fmt.Errorf("%w: this window is planned already, as %s", ErrInvalidOrder, w.ID)
 		}
 	}
@@ -114,7 +119,14 @@ func (o Opening) check(now time.Time) error {
 		return fmt.Errorf("%w: the start %s is not before the end %s", ErrInvalidOrder, stamp(o.Start), stamp(o.End))
 	case !o.End.IsZero() && o.NoEnd:
 		return fmt.Errorf("%w: an end and no end", ErrInvalidOrder)
+	case o.Repeat != nil:
+		return fmt.Errorf("%w: a window that recurs is planned, by \"schedule\"", ErrInvalidOrder)
 	}
+	return o.checkWindow()
+}
+
+// checkWindow finds what no document may hold.
+func (o Opening) checkWindow() error {
 	probe := state.State{Version: state.Version, Windows: []state.Window{o.window()}}
 	if err := probe.Validate(); err != nil {
 		return fmt.Errorf("%w: %s", ErrInvalidOrder, strings.ReplaceAll(err.Error(), "windows[0]: ", ""))
@@ -142,7 +154,10 @@ func (o Opening) mode() state.Mode {
 
 // window makes the window that is opened.
 func (o Opening) window() state.Window {
-	w := state.Window{ID: state.NewID(), Name: o.Name, Scope: o.Scope, Mode: o.mode(), Start: o.Start, End: o.End, Hold: o.Hold, Reason: o.Reason}
+	w := state.Window{
+		ID: state.NewID(), Name: o.Name, Scope: o.Scope, Mode: o.mode(), Start: o.Start, End: o.End, Hold: o.Hold, Repeat: o.Repeat,
+		Reason: o.Reason,
+	}
 	o.addMessages(&w)
 	return w
 }
@@ -186,32 +201,51 @@ func (o Opening) addMessages(w *state.Window) {
 	w.Messages = all
 }
 
+// sameWindow compares what is written of two windows but for who they are: of recurring ones no start and no end.
 func sameWindow(a, b *state.Window) bool {
-	return a.Mode == b.Mode && a.Start.Equal(b.Start) && a.End.Equal(b.End) && a.Hold == b.Hold && a.Reason == b.Reason &&
-		maps.Equal(a.Messages, b.Messages)
+	sameTimes := a.Start.Equal(b.Start) && a.End.Equal(b.End)
+	if a.Repeat != nil && b.Repeat != nil {
+		sameTimes = sameRepeat(a.Repeat, b.Repeat)
+	}
+	return a.Mode == b.Mode && (a.Repeat == nil) == (b.Repeat == nil) && sameTimes && a.Hold == b.Hold &&
+		a.Reason == b.Reason && maps.Equal(a.Messages, b.Messages)
 }
 
 // apply is the edit of [Controller].Off.
 func (o Ending) apply(s *state.State, now time.Time) (Change, error) {
-	var kept, ended []state.Window
+	var change Change
+	var kept []state.Window
 	for _, w := range live(s.Windows, now) {
-		if w.Scope == o.Scope && (o.Name == "" || w.Name == o.Name) {
-			ended = append(ended, w)
-		} else {
+		switch {
+		case w.Scope != o.Scope || o.Name != "" && w.Name != o.Name:
+			kept = append(kept, w)
+		case w.Repeat == nil:
+			change.Ended = append(change.Ended, w)
+		case w.Phase(now) == state.Running:
+			change.Ended = append(change.Ended, w.At(now))
+			w = endOccurrence(w, now)
+			change.Recurring = append(change.Recurring, w)
+			kept = append(kept, w)
+		default: // it stays planned
 			kept = append(kept, w)
 		}
 	}
 	s.Windows = kept
-	return Change{Ended: ended}, nil
+	return change, nil
 }
 
 // cancelling is the edit of [Controller].Cancel.
 func cancelling(ids []string) edit {
 	return func(s *state.State, now time.Time) (Change, error) {
-		var kept, ended []state.Window
+		var kept, ended, updated []state.Window
 		for _, w := range live(s.Windows, now) {
 			planned := w.Phase(now) == state.Planned
 			switch named := slices.Contains(ids, w.ID); {
+			case w.Repeat != nil && !planned && (named || len(ids) == 0):
+				ended = append(ended, endOccurrence(w, now))
+				once := w.At(now)
+				once.Repeat = nil
+				kept, updated = append(kept, once), append(updated, once)
 			case named && !planned:
 				return Change{}, fmt.Errorf("%w: window %s already runs: end it with \"off\"", ErrInvalidOrder, w.ID)
 			case planned && (named || len(ids) == 0):
@@ -226,7 +260,7 @@ func cancelling(ids []string) edit {
 			}
 		}
 		s.Windows = kept
-		return Change{Ended: ended}, nil
+		return Change{Updated: updated, Ended: ended}, nil
 	}
 }
 

@@ -55,8 +55,9 @@ const (
 // to tell: the request path then costs one load.
 func (e *Engine) compileSnapshot(s *state.State, now time.Time) *snapshot {
 	snap := &snapshot{engine: e, rules: e.rules}
-	for i := range s.Windows {
-		w := e.compileWindow(&s.Windows[i], now)
+	at := s.At(now)
+	for i := range at.Windows {
+		w := e.compileWindow(&at.Windows[i], now)
 		snap.scoped = snap.scoped || w.Scope != ""
 		switch phase := w.Phase(now); {
 		case phase == state.Running && w.Mode == state.Announce:
@@ -66,7 +67,7 @@ func (e *Engine) compileSnapshot(s *state.State, now time.Time) *snapshot {
 			if w.Mode == state.Hold && snap.replaced == nil {
 				snap.replaced = make(chan struct{})
 			}
-		case phase == state.Planned:
+		case phase == state.Planned && told(&w.Window, now):
 			snap.planned = append(snap.planned, w)
 		}
 	}
@@ -186,21 +187,34 @@ func (s *snapshot) refresh(now time.Time) {
 	}
 }
 
-// same reports whether both snapshots are made of the same windows in the same phases.
+// same reports whether both snapshots are made of the same windows in the same phases, and the same occurrences of those
+// that recur.
 func (s *snapshot) same(windows *state.State, now time.Time) bool {
-	var running, planned int
-	for i := range windows.Windows {
-		switch windows.Windows[i].Phase(now) {
-		case state.Running:
-			running++
-		case state.Planned:
-			planned++
+	running, planned := windows.In(state.Running, now), windows.In(state.Planned, now)
+	planned = slices.DeleteFunc(planned, func(w state.Window) bool { return !told(&w, now) })
+	if s == nil {
+		return len(running)+len(planned) == 0
+	}
+	return len(running) == len(s.running)+len(s.announced) && len(planned) == len(s.planned) &&
+		has(running, s.running, s.announced) && has(planned, s.planned)
+}
+
+// told reports whether visitors are told of a planned window. Of one that recurs they are for the last hour: some window
+// would be planned at any time else, and the site never be one of which there is nothing to tell.
+func told(w *state.Window, now time.Time) bool { return w.Repeat == nil || w.Start.Sub(now) <= recurrenceTold }
+
+// recurrenceTold is for how long before it begins visitors are told of an occurrence.
+const recurrenceTold = time.Hour
+
+// has reports whether each recurring window stands in one of the lists with the same start.
+func has(windows []state.Window, lists ...[]*window) bool {
+	for _, w := range windows {
+		there := func(other *window) bool { return other.ID == w.ID && other.Start.Equal(w.Start) }
+		if w.Repeat != nil && !slices.ContainsFunc(lists, func(list []*window) bool { return slices.ContainsFunc(list, there) }) {
+			return false
 		}
 	}
-	if s == nil {
-		return running+planned == 0
-	}
-	return running == len(s.running)+len(s.announced) && planned == len(s.planned)
+	return true
 }
 
 // covers reports whether the window is about this request. Doubt is maintenance: a scope's rules match in any
@@ -262,6 +276,9 @@ func describeWindow(w *state.Window) string {
 	text += ", " + string(w.Mode)
 	if w.Name != "" {
 		text += ", held as " + w.Name
+	}
+	if w.Repeat != nil {
+		text += ", " + w.Repeat.String()
 	}
 	if !w.Start.IsZero() {
 		text += ", from " + w.Start.UTC().Format(time.RFC3339)

@@ -7,7 +7,8 @@ import (
 	"github.com/recess-go/recess/core/state"
 )
 
-// tick runs at the boundaries of windows, and once a second while the prepared answers count down.
+// tick runs at the boundaries of windows, and once a second while the prepared answers count down. When an occurrence of a
+// recurring window ends, the next one takes its place among the planned.
 func (e *Engine) tick() {
 	e.mu.Lock()
 	defer e.unlock()
@@ -33,7 +34,7 @@ func (e *Engine) arm(now time.Time) {
 	if e.ended {
 		return
 	}
-	timed := func(w state.Window) bool { return !w.Start.IsZero() || !w.End.IsZero() }
+	timed := func(w state.Window) bool { return !w.Start.IsZero() || !w.End.IsZero() || w.Repeat != nil }
 	if !slices.ContainsFunc(e.current.Windows, timed) {
 		e.timer.Stop()
 		return

@@ -42,3 +42,24 @@ func BenchmarkEncode(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkHostile is what a document full of the costliest recurrences takes to be read and to be looked at.
+func BenchmarkHostile(b *testing.B) {
+	s := State{Version: Version}
+	for i := range MaxWindows {
+		s.Windows = append(s.Windows, Window{ID: fmt.Sprint("w", i), Mode: Full, Repeat: &Repeat{Cron: "59 23 29 2 */7", Zone: "Africa/Casablanca", For: MaxRepeatFor}})
+	}
+	now := time.Date(2089, 3, 1, 0, 0, 0, 0, time.UTC) // the next is 39 years away
+	data, err := Encode(s)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		s, err := Decode(data)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.In(Planned, now)
+		s.NextBoundary(now)
+	}
+}

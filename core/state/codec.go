@@ -36,6 +36,7 @@ type window struct {
 	Start    time.Time         `json:"start,omitzero"`
 	End      time.Time         `json:"end,omitzero"`
 	Hold     int64             `json:"hold,omitempty"` // seconds
+	Repeat   *Repeat           `json:"repeat,omitempty"`
 	Messages map[string]string `json:"messages,omitempty"`
 	Reason   string            `json:"reason,omitempty"`
 	OpenedBy Actor             `json:"opened_by,omitzero"`
@@ -86,7 +87,18 @@ func decode(data []byte) (State, error) {
 		d.Windows = nil
 	}
 	s := State{Version: d.Version, Epoch: d.Epoch, Revision: d.Revision, Windows: d.Windows, History: d.History, Extra: extra}
-	return s, s.Validate()
+	return s, errors.Join(s.Validate(), s.checkWritten())
+}
+
+// checkWritten finds what may stand in a State but not in a document: the times of a recurring window at some instant.
+func (s *State) checkWritten() error {
+	var faults []error
+	for i := range s.Windows[:min(len(s.Windows), MaxWindows)] {
+		if w := &s.Windows[i]; w.Repeat != nil && (!w.Start.IsZero() || !w.End.IsZero()) {
+			faults = append(faults, fmt.Errorf("windows[%d]: a recurring window has no start and no end of its own: repeat says when it runs", i))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // checkVersion looks at the version by itself when it is not the one known here: a document of another version may have
@@ -153,9 +165,13 @@ func layOut(s State) ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// MarshalJSON writes the window with the members it does not know, as [Encode] does.
+// MarshalJSON writes the window with the members it does not know, as [Encode] does. Of a recurring one neither start nor
+// end is written: they are those of a moment.
 func (w Window) MarshalJSON() ([]byte, error) {
-	return join(window{w.ID, w.Name, w.Scope, w.Mode, w.Start, w.End, int64(w.Hold / time.Second), w.Messages, w.Reason, w.OpenedBy, w.OpenedAt}, w.Extra)
+	if w.Repeat != nil {
+		w.Start, w.End = time.Time{}, time.Time{}
+	}
+	return join(window{w.ID, w.Name, w.Scope, w.Mode, w.Start, w.End, int64(w.Hold / time.Second), w.Repeat, w.Messages, w.Reason, w.OpenedBy, w.OpenedAt}, w.Extra)
 }
 
 // UnmarshalJSON reads a window as [Decode] does.
@@ -175,7 +191,7 @@ func (w *Window) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return err
 	}
-	*w = Window{v.ID, v.Name, v.Scope, v.Mode, v.Start, v.End, hold, v.Messages, v.Reason, v.OpenedBy, v.OpenedAt, extra}
+	*w = Window{v.ID, v.Name, v.Scope, v.Mode, v.Start, v.End, hold, v.Repeat, v.Messages, v.Reason, v.OpenedBy, v.OpenedAt, extra}
 	return nil
 }
 

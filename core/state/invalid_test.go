@@ -84,6 +84,22 @@ var invalid = []struct{ name, text, says string }{
 	{"a negative wait", `{"version":1,"windows":[{"id":"a","mode":"hold","hold":-1}]}`, "between 0 and 300"},
 	{"a fraction of a second", `{"version":1,"windows":[{"id":"a","mode":"hold","hold":1.5}]}`, "hold"},
 	{"a hold named with a blank", window(`,"name":"a b"`), `name: "a b"`},
+	{"a recurring window with a start", window(repeats(``) + `,"start":"2026-11-21T12:00:00Z"`), "windows[0]: a recurring window has no start and no end of its own"},
+	{"a recurring window with an end", window(repeats(``) + `,"end":"2026-11-21T12:00:00Z"`), "windows[0]: a recurring window has no start and no end of its own"},
+	{"a recurrence as text", window(`,"repeat":"0 1 * * *"`), "cannot unmarshal"},
+	{"a recurrence without anything", window(`,"repeat":{}`), `for: "" is no length`},
+	{"a recurrence without a zone", window(`,"repeat":{"cron":"0 1 * * *","for":"1h"}`), "repeat: zone: it is missing"},
+	{"a recurrence of 61 minutes", window(`,"repeat":{"cron":"61 1 * * *","zone":"UTC","for":"1h"}`), `windows[0]: repeat: cron: minute: "61"`},
+	{"a length without a unit", window(`,"repeat":{"cron":"0 1 * * *","zone":"UTC","for":"60"}`), `repeat: for: "60" is no length`},
+	{"a length as a number", window(`,"repeat":{"cron":"0 1 * * *","zone":"UTC","for":60}`), "for"},
+	{"no length", window(`,"repeat":{"cron":"0 1 * * *","zone":"UTC","for":"0s"}`), "for: 0s is not between 1s and 168h"},
+	{"a recurrence that is void for ever", window(repeats(`,"after":"9999-01-01T00:00:00Z"`)), "after: the year 9999"},
+	{"a recurrence's name that differs by case", window(repeats(`,"AFTER":null`)), `did you mean "after"`},
+	{"a recurrence's member twice", window(repeats(`,"zone":"UTC"`)), `"zone" stands twice`},
+}
+
+func repeats(members string) string {
+	return `,"repeat":{"cron":"0 1 * * *","zone":"UTC","for":"1h"` + members + `}`
 }
 
 func TestInvalidDocumentsAreRefusedWithTheReason(t *testing.T) {

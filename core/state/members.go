@@ -105,6 +105,7 @@ var (
 	windowNames   = memberNames[window]()
 	entryNames    = memberNames[Entry]()
 	actorNames    = memberNames[Actor]()
+	repeatNames   = memberNames[repeat]()
 	djangoNames   = memberNames[djangoSchedule]()
 )
 

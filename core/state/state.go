@@ -45,7 +45,10 @@ type Window struct {
 	// Hold is how long a window of mode [Hold] keeps one request waiting at most, in whole seconds, up to [MaxHold]. Zero
 	// is [DefaultHold]; of other modes it is zero.
 	Hold time.Duration
-	// Messages are the operator's word to visitors, by BCP 47 language tag; "" is the one for everybody else.
+	// Repeat makes the window recur; nil for one that runs once. Start and End of a recurring window are those of one
+	// occurrence, filled in by [Window.At], and zero in a document.
+	Repeat *Repeat
+	// Messages is the operator's word to visitors, by BCP 47 language tag; "" is the one for everybody else.
 	Messages map[string]string
 	// Reason is for the team: it is never shown to visitors.
 	Reason string
@@ -85,8 +88,18 @@ const (
 	Ended
 )
 
-// Phase returns the window's phase at an instant: a window runs in [Start, End).
+// Phase returns the window's phase at an instant: a window runs in [Start, End). A recurring one is planned whenever it
+// does not run, whatever its Start and End are.
 func (w *Window) Phase(now time.Time) Phase {
+	if w.Repeat != nil {
+		at := w.At(now)
+		return at.phase(now)
+	}
+	return w.phase(now)
+}
+
+// phase is Phase of a window as it is at this instant.
+func (w *Window) phase(now time.Time) Phase {
 	switch {
 	case !w.End.IsZero() && !now.Before(w.End):
 		return Ended
@@ -122,12 +135,13 @@ func (s *State) Older(other *State) bool {
 	return s.Revision < other.Revision
 }
 
-// In returns the windows that are in the given phase at an instant, in the document's order.
+// In returns the windows that are in the given phase at an instant, as they are then ([Window.At]), in the document's
+// order.
 func (s *State) In(phase Phase, now time.Time) []Window {
 	var in []Window
 	for i := range s.Windows {
-		if s.Windows[i].Phase(now) == phase {
-			in = append(in, s.Windows[i])
+		if w := s.Windows[i].At(now); w.phase(now) == phase {
+			in = append(in, w)
 		}
 	}
 	return in
@@ -137,7 +151,8 @@ func (s *State) In(phase Phase, now time.Time) []Window {
 func (s *State) NextBoundary(now time.Time) time.Time {
 	var next time.Time
 	for i := range s.Windows {
-		for _, at := range [2]time.Time{s.Windows[i].Start, s.Windows[i].End} {
+		w := s.Windows[i].At(now)
+		for _, at := range [2]time.Time{w.Start, w.End} {
 			if at.After(now) && (next.IsZero() || at.Before(next)) {
 				next = at
 			}

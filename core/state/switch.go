@@ -113,6 +113,8 @@ func EncodeDjango(s State, now time.Time) ([]byte, error) {
 	}
 	for _, w := range live {
 		switch {
+		case w.Repeat != nil:
+			return nil, inexpressible("window %s recurs: django's state file knows one start and one end: schedule each window by itself", w.ID)
 		case w.Scope != "":
 			return nil, inexpressible("scope %q: django's state file knows only the whole site", w.Scope)
 		case w.Mode != Full:

@@ -7,7 +7,7 @@
 //	on        turn maintenance on, now or from a time on, or change the window that runs
 //	off       end what runs and cancel what is planned, or repair a state that makes no sense
 //	status    show what runs, what is planned and who did it
-//	schedule  plan a further window
+//	schedule  plan a further window, or one that recurs
 //	cancel    remove planned windows
 //	drain     show, or wait, until all instances refuse and what they admitted before has ended
 //	run       close the site, drain it, run a command, and open the site again if that succeeds
@@ -45,7 +45,7 @@
 //	schedule,
 //	cancel,
 //	repair    {"action", "changed", "opened": [WINDOW], "updated": [WINDOW], "ended": [WINDOW], "cancelled": [WINDOW],
-//	           "started", "anew", "unasked", "salvaged", "status": as above}
+//	           "recurring": [WINDOW], "started", "anew", "unasked", "salvaged", "status": as above}
 //	watch     {"at", "event", "active", "revision", "window"?: WINDOW, "action"?, "by"?: ACTOR, "reason"?, "error"?, "status"?};
 //	          event is watching, opened, planned, started, updated, ended, expired, cancelled, unreachable, invalid,
 //	          lost or recovered
@@ -57,7 +57,10 @@
 //	           or unable
 //	migrate   {"state", "needed"}
 //	version   {"version", "go", "platform", "schema"}
-//	WINDOW    {"id", "name", "scope", "mode", "starts_at", "ends_at", "messages": {TAG: TEXT}, "reason", "opened_by": ACTOR, "opened_at"}
+//	WINDOW    {"id", "name", "scope", "mode", "starts_at", "ends_at", "repeat": null or REPEAT, "messages": {TAG: TEXT}, "reason",
+//	           "opened_by": ACTOR, "opened_at"}
+//	REPEAT    {"cron", "zone", "for_seconds", "after", "next_at": [INSTANT]}; starts_at and ends_at are then those of what
+//	           runs or comes next, and next_at the three beginnings after that
 //	ACTOR     {"name", "host", "source"}
 //	an error  {"error": {"code", "exit_code", "message", "hint", "status"?}}; code is usage, forced, declined, conflict,
 //	          not_drained, no_presence, invalid_state, read_only, inexpressible, interrupted, unreachable or failed; status is the winner's, of a conflict

@@ -286,3 +286,59 @@ func TestWatchEndsWithABackendThatIsClosed(t *testing.T) {
 		w.end(1)
 	})
 }
+
+func TestWatchTellsEveryOccurrence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, ctx := newBackend(t), t.Context()
+		bob := recess.NewController(b, state.Actor{Name: "bob"}, recess.NotForced)
+		w := startWatch(t, b, nil, "--json")
+		w.expect(event{Event: "watching"})
+		started, expired := in(event{Event: "started", Active: true, Revision: 1}, "eu"), in(event{Event: "expired", Revision: 1}, "eu")
+
+		must(t)(bob.Schedule(ctx, recess.Opening{Scope: "eu", Repeat: &state.Repeat{Cron: "0 1-5,12 * * *", Zone: "UTC", For: time.Hour}}))
+		w.expect(by(in(event{Event: "planned", Revision: 1}, "eu"), "schedule")) // it is midnight
+		time.Sleep(time.Hour)
+		w.expect(started)
+		time.Sleep(time.Hour) // they touch
+		stillActive := expired
+		stillActive.Active = true
+		w.expect(stillActive, started)
+		time.Sleep(4 * time.Hour)
+		w.expect(stillActive, started, stillActive, started, stillActive, started, expired)
+		time.Sleep(6*time.Hour + time.Minute)
+		w.expect(started)
+		must(t)(bob.Off(ctx, recess.Ending{Scope: "eu"}))
+		w.expect(by(in(event{Event: "ended", Revision: 2}, "eu"), "off"))
+		time.Sleep(12 * time.Hour)
+		w.expect()
+		time.Sleep(time.Hour)
+		started.Revision = 2
+		w.expect(started)
+		must(t)(bob.Cancel(ctx))
+		w.expect(by(in(event{Event: "updated", Active: true, Revision: 3}, "eu"), "cancel"))
+		time.Sleep(time.Hour)
+		expired.Revision = 3
+		w.expect(expired)
+		time.Sleep(48 * time.Hour)
+		w.expect()
+		w.end(0)
+	})
+}
+
+func TestWatchSaysWhenARecurringWindowComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, ctx := newBackend(t), t.Context()
+		bob := recess.NewController(b, state.Actor{Name: "bob"}, recess.NotForced)
+		w := startWatch(t, b, nil)
+		w.lines()
+		must(t)(bob.Schedule(ctx, recess.Opening{Repeat: &state.Repeat{Cron: "0 12 * * *", Zone: "UTC", For: time.Hour}}))
+		line := strings.Join(w.lines(), "\n")
+		noon := time.Now().Truncate(24 * time.Hour).Add(12 * time.Hour)
+		for _, says := range []string{"planned", noon.Local().Format(", from 2006-01-02 15:04:05"), `every "0 12 * * *" in UTC for 1h`} {
+			if !strings.Contains(line, says) {
+				t.Errorf("it does not say %q: %s", says, line)
+			}
+		}
+		w.end(0)
+	})
+}

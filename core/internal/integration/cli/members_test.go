@@ -13,10 +13,11 @@ import (
 // vanishes or is renamed breaks somebody's script.
 var documented = map[string]string{
 	"status":    "state exists active mode forced epoch revision running planned history problem",
-	"window":    "id name scope mode starts_at ends_at hold messages reason opened_by opened_at",
+	"window":    "id name scope mode starts_at ends_at hold repeat messages reason opened_by opened_at",
+	"repeat":    "cron zone for_seconds after next_at",
 	"actor":     "name host source",
 	"entry":     "revision at by action windows reason replaced",
-	"change":    "action changed opened updated ended cancelled started anew unasked salvaged status",
+	"change":    "action changed opened updated ended cancelled recurring started anew unasked salvaged status",
 	"diagnosis": "state healthy checks instances",
 	"check":     "check result text advice",
 	"migration": "state needed",
@@ -27,6 +28,7 @@ var documented = map[string]string{
 // within says which kind the members of a kind are, or their elements.
 var within = map[string]string{
 	"running": "window", "planned": "window", "opened": "window", "updated": "window", "ended": "window", "cancelled": "window",
+	"recurring": "window", "repeat": "repeat",
 	"opened_by": "actor", "by": "actor", "history": "entry", "status": "status", "error": "error",
 	"checks": "check",
 }
@@ -70,7 +72,7 @@ func compare(ts *testscript.TestScript, kind string, value map[string]any) {
 				}
 			}
 		case nil:
-			if !strings.HasSuffix(name, "at") {
+			if !strings.HasSuffix(name, "at") && name != "after" && name != "repeat" && name != "hold" {
 				ts.Fatalf("%s.%s is null", kind, name)
 			}
 		}

@@ -22,7 +22,7 @@ var valued = []string{"--state", "--timeout"}
 // What design.md names and this release does not bring yet. The parser would suggest what is spelled alike: on for run.
 var (
 	unreleasedCommands = []string{"pass", "history", "explain", "preview"}
-	unreleasedFlags    = []string{"--cron"}
+	unreleasedFlags    = []string{"--ramp", "--lease"}
 )
 
 // timed are the flags that take a time, and negative is one as people type it: the parser takes it for a flag.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	recess "github.com/recess-go/recess/core"
+	"github.com/recess-go/recess/core/cmd/recess/internal/moment"
 	"github.com/recess-go/recess/core/cmd/recess/internal/report"
 	"github.com/recess-go/recess/core/state"
 )
@@ -79,6 +80,10 @@ func (s *session) show(c *report.Change, asked proposal) {
 	p.Group("Changed", c.Updated)
 	p.List("Ended", c.Ended, p.Title)
 	p.List("Cancelled", c.Cancelled, p.Brief)
+	for _, w := range c.Recurring {
+		fmt.Fprintf(s.Out, "\nIt comes again: %s, from %s. To remove it for good: %s cancel %s\n",
+			report.Clean(w.Repeat.Words), moment.Format(*w.StartsAt, p.Loc), s.Program, report.Clean(w.ID))
+	}
 	if c.Salvaged != "" {
 		fmt.Fprintf(s.Out, "\nThe state made no sense and was replaced. The broken text is kept in %s.\n", report.Clean(c.Salvaged))
 	}
@@ -95,6 +100,8 @@ func (s *session) show(c *report.Change, asked proposal) {
 	switch {
 	case c.Action == "off":
 		s.remaining(&c.Status)
+	case c.Action == "cancel" && len(c.Updated) > 0:
+		fmt.Fprintf(s.Out, "\nWhat runs of it goes on to its end. To end it now: %s\n", s.commandFor("off", c.Updated[0]))
 	case !c.Changed:
 		p.Group("Running", c.Status.Running)
 	}
@@ -188,16 +195,19 @@ func keptEnds(o *recess.Opening) func(report.Window) bool {
 	if !o.End.IsZero() || o.NoEnd {
 		return nil
 	}
-	return func(w report.Window) bool { return w.Scope == o.Scope && w.Name == o.Name }
+	return func(w report.Window) bool { return w.Scope == o.Scope && w.Name == o.Name && w.Repeat == nil }
 }
 
 func (c *scheduleCommand) run(ctx context.Context, s *session) error {
+	if c.Cron != nil || c.Zone != nil {
+		return c.recur(ctx, s)
+	}
 	o, err := c.opening(s, span{c.Start, c.Until, c.For})
 	switch {
 	case err != nil:
 		return err
 	case o.Start.IsZero():
-		return usage("a planned window needs a beginning: --start T")
+		return usage("a planned window needs a beginning: --start T, or --cron EXPR for one that recurs")
 	case o.End.IsZero():
 		return usage("a planned window needs an end: --until T or --for D")
 	}

@@ -35,7 +35,7 @@ func (w *watcher) accept(next state.State, doc state.Doc, now time.Time) error {
 func differences(before, after *state.State, now time.Time) []report.Event {
 	var events []report.Event
 	add := func(event string, w state.Window) {
-		events = append(events, report.Event{Event: event, Window: described(w)})
+		events = append(events, report.Event{Event: event, Window: described(w.At(now))})
 	}
 	for _, old := range before.Windows {
 		if slices.ContainsFunc(after.Windows, sameID(old)) {
@@ -51,6 +51,8 @@ func differences(before, after *state.State, now time.Time) []report.Event {
 	for _, w := range after.Windows {
 		i := slices.IndexFunc(before.Windows, sameID(w))
 		switch phase := w.Phase(now); {
+		case i >= 0 && occurrenceEnded(before.Windows[i], w, now):
+			add("ended", before.Windows[i])
 		case i >= 0 && !same(before.Windows[i], w):
 			add("updated", w)
 		case i >= 0:
@@ -61,6 +63,11 @@ func differences(before, after *state.State, now time.Time) []report.Event {
 		}
 	}
 	return events
+}
+
+// occurrenceEnded reports whether what ran of a recurring window was ended before its time, and comes again.
+func occurrenceEnded(before, after state.Window, now time.Time) bool {
+	return before.Repeat != nil && after.Repeat != nil && before.Phase(now) == state.Running && after.Phase(now) == state.Planned
 }
 
 // sign adds who did it, if exactly one change lies between the two documents: with several, nobody can tell. Epochs may

@@ -17,7 +17,7 @@ type grammar struct {
 	On         onCommand         `cmd:"" help:"Turn maintenance on, now or later, or change the window that runs."`
 	Off        offCommand        `cmd:"" help:"Turn maintenance off: end what runs, cancel what is planned."`
 	Status     statusCommand     `cmd:"" help:"Show what runs, what is planned and who did it."`
-	Schedule   scheduleCommand   `cmd:"" help:"Plan a further window."`
+	Schedule   scheduleCommand   `cmd:"" help:"Plan a further window, or one that recurs."`
 	Cancel     cancelCommand     `cmd:"" help:"Remove planned windows."`
 	Drain      drainCommand      `cmd:"" help:"Show, or wait, until all instances refuse and what they admitted before has ended."`
 	Run        runCommand        `cmd:"" help:"Close the site, drain it, run a command, and open the site again if that succeeds."`
@@ -100,6 +100,8 @@ type scheduleCommand struct {
 	Start *string `placeholder:"T" help:"The beginning: a time or a duration from now."`
 	Until *string `placeholder:"T" help:"The end: a time or a duration from now."`
 	For   *string `placeholder:"D" help:"How long, from the beginning: 30m, 2h, 1h30m."`
+	Cron  *string `placeholder:"EXPR" help:"Again and again, instead of --start and --until: minute, hour, day of the month, month, day of the week."`
+	Zone  *string `placeholder:"NAME" help:"The time zone by whose clocks --cron is read: Europe/Berlin, UTC."`
 	windowFlags
 }
 

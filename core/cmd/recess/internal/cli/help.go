@@ -30,7 +30,7 @@ Times are RFC 3339 (2027-01-31T14:00:00Z), local (2027-01-31 14:00), or a durati
     PROGRAM on --drain && ./migrate.sh               begin when nothing runs any more
 
 yes, true and 1 mean the same as on.`,
-	"off": `Ends the windows of the whole site, or of --scope, and cancels the planned ones. Windows of other scopes go on, and are named.
+	"off": `Ends the windows of the whole site, or of --scope, and cancels the planned ones. Windows of other scopes go on, and are named. Of a window that recurs what runs is ended, and the next time it comes again: cancel removes it.
 
     PROGRAM off
     PROGRAM off --scope checkout
@@ -49,13 +49,26 @@ Exits with 1 if the state makes no sense and with 5 if it cannot be read.`,
     PROGRAM schedule --start "2027-01-31 22:00" --for 2h --message "We are moving house."
     PROGRAM schedule --start 2027-01-31T21:00:00Z --until 2027-01-31T23:00:00Z --scope checkout
 
-A local time that a change of clocks skips or repeats is refused: write it in RFC 3339 then.`,
+A local time that a change of clocks skips or repeats is refused: write it in RFC 3339 then.
+
+A window can recur: --cron says when it begins, --zone by which clocks, --for how long it lasts each time.
+
+    PROGRAM schedule --cron "0 1 * * SUN" --zone Europe/Berlin --for 2h   every Sunday at one
+    PROGRAM schedule --cron "30 4 1,15 * *" --zone UTC --for 20m          on the 1st and the 15th
+
+    minute             0-59
+    hour               0-23
+    day of the month   1-31
+    month              1-12 or JAN-DEC
+    day of the week    0-7 or SUN-SAT; 0 and 7 are Sunday
+
+A field is a star or a list of values, ranges (MON-FRI) and steps (*/15). If both days are restricted either will do. A time that a change of clocks skips is the moment of the change; one that it repeats counts once, the first time. off ends what runs of it, cancel removes it. The same again changes the one that is there.`,
 	"cancel": `Windows are named by their ids.
 
     PROGRAM cancel w3XQ…          the ids are in status
     PROGRAM cancel --all
 
-A window that runs is ended by off.`,
+A window that runs is ended by off. Of one that recurs what runs goes on to its end, and does not come again.`,
 	"drain": `An instance is drained when it refuses for the windows that run now, and every request that it had admitted before has ended. Requests that a rule lets in are not waited for.
 
     PROGRAM drain                      how far it is; exits with 0 if all are drained, else with 4

@@ -112,5 +112,11 @@ func describe(o *recess.Opening, p *report.Printer) string {
 	if !o.End.IsZero() {
 		text += ", until " + moment.Format(o.End, p.Loc)
 	}
+	if r := o.Repeat; r != nil {
+		text += ", " + report.Clean(r.String())
+		for _, start := range r.Upcoming(p.Now, 1) {
+			text += ", first from " + moment.Format(start, p.Loc)
+		}
+	}
 	return text
 }

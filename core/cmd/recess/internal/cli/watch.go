@@ -141,6 +141,12 @@ func (w *watcher) pass(now time.Time) error {
 	before := w.at
 	w.at = now
 	for _, window := range w.current.Windows {
+		if window.Repeat != nil {
+			if err := w.passed(window, before, now); err != nil {
+				return err
+			}
+			continue
+		}
 		var event string
 		switch was, is := window.Phase(before), window.Phase(now); {
 		case was >= is: // a clock that is set back tells nothing
@@ -153,6 +159,23 @@ func (w *watcher) pass(now time.Time) error {
 		if err := w.tell(report.Event{Event: event, Window: described(window)}, now); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// passed tells which occurrences of a recurring window ended and began. Of those that nobody was awake for nothing is told.
+func (w *watcher) passed(window state.Window, before, now time.Time) error {
+	old, current := window.At(before), window.At(now)
+	if !before.Before(now) || old.Start.Equal(current.Start) && old.Phase(before) == current.Phase(now) {
+		return nil
+	}
+	if window.Phase(before) == state.Running {
+		if err := w.tell(report.Event{Event: "expired", Window: described(old)}, now); err != nil {
+			return err
+		}
+	}
+	if window.Phase(now) == state.Running {
+		return w.tell(report.Event{Event: "started", Window: described(current)}, now)
 	}
 	return nil
 }

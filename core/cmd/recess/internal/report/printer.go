@@ -56,7 +56,11 @@ func (p *Printer) Group(title string, windows []Window) {
 func (p *Printer) window(w *Window) {
 	p.printf("  %s  %s, %s\n", p.paint(bold, Clean(w.ID)), Place(w.Scope), Clean(w.Mode))
 	p.detail("held as", Clean(w.Name))
+	if w.Repeat != nil {
+		p.detail("repeats", Clean(w.Repeat.Words))
+	}
 	p.times(w)
+	p.next(w)
 	if w.Hold != nil {
 		p.detail("waiting", "a request waits "+moment.Words(time.Duration(*w.Hold)*time.Second)+" at most")
 	}
@@ -91,6 +95,30 @@ func (p *Printer) times(w *Window) {
 	default:
 		p.detail("until", p.moment(*w.EndsAt, "ended "+moment.Ago(*w.EndsAt, p.Now)))
 	}
+}
+
+// next writes the occurrences that come next by the clocks of their zone, and in local time where that is another one.
+func (p *Printer) next(w *Window) {
+	if w.Repeat == nil {
+		return
+	}
+	loc, err := time.LoadLocation(w.Repeat.Zone)
+	if err != nil || w.StartsAt == nil {
+		return
+	}
+	starts := w.Repeat.NextAt
+	if w.StartsAt.After(p.Now) {
+		starts = append([]time.Time{*w.StartsAt}, starts...)
+	}
+	var lines []string
+	for _, start := range starts[:min(len(starts), shownNext)] {
+		line := start.In(loc).Format("Mon ") + moment.Format(start, loc)
+		if local := start.In(p.Loc).Format("Mon ") + moment.Format(start, p.Loc); local != line {
+			line += ", local " + local
+		}
+		lines = append(lines, line)
+	}
+	p.detail("next", strings.Join(lines, "\n"))
 }
 
 func (p *Printer) moment(t time.Time, words string) string {
@@ -178,6 +206,9 @@ func (p *Printer) Brief(w *Window) string {
 	}
 	if w.EndsAt != nil && w.EndsAt.After(p.Now) {
 		text += ", until " + moment.Format(*w.EndsAt, p.Loc)
+	}
+	if w.Repeat != nil {
+		text += ", " + Clean(w.Repeat.Words)
 	}
 	return text
 }

@@ -32,10 +32,21 @@ type Window struct {
 	StartsAt *time.Time        `json:"starts_at"` // null: it has begun
 	EndsAt   *time.Time        `json:"ends_at"`   // null: until somebody ends it
 	Hold     *int              `json:"hold"`      // seconds for which a request waits at most; null unless the mode is hold
+	Repeat   *Repeat           `json:"repeat"`    // null: it runs once; else starts_at and ends_at are those of what runs or comes next
 	Messages map[string]string `json:"messages"`  // by language tag, "" for everybody else
 	Reason   string            `json:"reason"`
 	OpenedBy Actor             `json:"opened_by"`
 	OpenedAt *time.Time        `json:"opened_at"`
+}
+
+// Repeat is how a window recurs.
+type Repeat struct {
+	Cron   string      `json:"cron"`
+	Zone   string      `json:"zone"`
+	For    float64     `json:"for_seconds"`
+	After  *time.Time  `json:"after"`   // what begins at this instant or before is void; null: nothing is
+	NextAt []time.Time `json:"next_at"` // the three beginnings after starts_at
+	Words  string      `json:"-"`
 }
 
 // Actor is who did something; members are "" where that is not known.
@@ -64,6 +75,7 @@ type Change struct {
 	Updated   []Window `json:"updated"`
 	Ended     []Window `json:"ended"`     // ran until now
 	Cancelled []Window `json:"cancelled"` // were planned
+	Recurring []Window `json:"recurring"` // of those in ended: they come again, as given here
 	Started   bool     `json:"started"`   // there was no document, and off wrote one
 	Anew      bool     `json:"anew"`      // a repair wrote the document anew
 	Unasked   string   `json:"unasked"`   // why a repair could not ask the instances how far they are; "" if it could
@@ -127,7 +139,7 @@ func strongest(running []state.Window) (mode state.Mode, ok bool) {
 func ChangeOf(action string, c *recess.Change, now time.Time) Change {
 	change := Change{
 		Action: action, Changed: c.Changed(), Opened: Windows(c.Opened), Updated: Windows(c.Updated), Started: c.Started, Anew: c.Anew, Salvaged: c.Salvaged,
-		Ended: []Window{}, Cancelled: []Window{}, Status: StatusOf(c.After, now),
+		Ended: []Window{}, Cancelled: []Window{}, Recurring: Windows(c.Recurring), Status: StatusOf(c.After, now),
 	}
 	if c.Unasked != nil {
 		change.Unasked = c.Unasked.Error()
@@ -151,7 +163,7 @@ func Windows(windows []state.Window) []Window {
 	return all
 }
 
-// WindowOf describes a window.
+// WindowOf describes a window, as [state.Window.At] has it at some instant.
 func WindowOf(w state.Window) Window {
 	messages := w.Messages
 	if messages == nil {
@@ -163,9 +175,21 @@ func WindowOf(w state.Window) Window {
 		hold = &seconds
 	}
 	return Window{
-		w.ID, w.Name, w.Scope, string(w.Mode), instant(w.Start), instant(w.End), hold, messages, w.Reason, Actor(w.OpenedBy), instant(w.OpenedAt),
+		w.ID, w.Name, w.Scope, string(w.Mode), instant(w.Start), instant(w.End), hold, repeatOf(w), messages, w.Reason, Actor(w.OpenedBy), instant(w.OpenedAt),
 	}
 }
+
+func repeatOf(w state.Window) *Repeat {
+	r := w.Repeat
+	if r == nil {
+		return nil
+	}
+	next := append([]time.Time{}, r.Upcoming(w.Start, shownNext)...)
+	return &Repeat{Cron: r.Cron, Zone: r.Zone, For: r.For.Seconds(), After: instant(r.After), NextAt: next, Words: r.String()}
+}
+
+// shownNext is how many of the beginnings are shown that follow the one that runs or comes next.
+const shownNext = 3
 
 func instant(t time.Time) *time.Time {
 	if t.IsZero() {
