@@ -201,7 +201,9 @@ func (s *snapshot) same(windows *state.State, now time.Time) bool {
 
 // told reports whether visitors are told of a planned window. Of one that recurs they are for the last hour: some window
 // would be planned at any time else, and the site never be one of which there is nothing to tell.
-func told(w *state.Window, now time.Time) bool { return w.Repeat == nil || w.Start.Sub(now) <= recurrenceTold }
+func told(w *state.Window, now time.Time) bool {
+	return w.Repeat == nil || w.Start.Sub(now) <= recurrenceTold
+}
 
 // recurrenceTold is for how long before it begins visitors are told of an occurrence.
 const recurrenceTold = time.Hour
