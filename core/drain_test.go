@@ -390,6 +390,7 @@ func TestADrainOutlivesAStoreThatIsWiped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newFallible()
 		e := started(t, Config{Backend: b, Instance: "web-0"})
+		synctest.Wait() // it is announced
 		slow := e.Begin()
 		time.AfterFunc(time.Minute, slow.End)
 		c := &crew{Controller: NewController(b, state.Actor{}, NotForced)}

@@ -35,6 +35,10 @@ type Instance struct {
 	// windows in Running were in force: it only falls, and at 0 the instance is drained. See [Controller.Drain].
 	InFlight int64 `json:"in_flight"`
 	Earlier  int64 `json:"earlier,omitempty"`
+	// Streams is how many long-lived requests were open, Closing how many of these were told to end: those count in
+	// Earlier until they do. Of the others some may, see [Controller.Drain].
+	Streams int64 `json:"streams,omitempty"`
+	Closing int64 `json:"closing,omitempty"`
 	// ReportOnly is Policy.ReportOnly: the instance refuses nothing, whatever runs.
 	ReportOnly bool `json:"report_only,omitempty"`
 	// Left says that the instance has ended in good order while a window was running.

@@ -65,6 +65,11 @@ type Policy struct {
 	// scope if any of its rules matches, in any spelling; routes can also be marked by the adapters.
 	Scopes map[string][]string
 
+	// Grace is how long the site takes to close: 10 seconds by default, [NoGrace] is none. For so long after a window has
+	// begun, long-lived requests that it covers may say goodbye before their contexts are cancelled ([Stream]), and its
+	// answers close their connections, so that clients and balancers with keep-alive connections move on.
+	Grace time.Duration
+
 	// Status is the answer's status code, 503 by default. [STATUS_CODE]
 	Status int
 	// RetryAfter is sent while a window's end is not known: 0 stands for an hour, [NoRetryAfter] sends none at
