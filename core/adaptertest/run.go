@@ -22,6 +22,7 @@ func Run(t *testing.T, f Framework) {
 		{"wire", wireTests},
 		{"spelling", spellingTests},
 		{"counting", countingTests},
+		{"stream", streamTests},
 	} {
 		t.Run(topic.name, func(t *testing.T) {
 			for _, test := range topic.tests {
