@@ -387,4 +387,3 @@ func TestConnectionsMoveOnForTheGracePeriodOfEachWindow(t *testing.T) {
 		}
 	})
 }
-

@@ -86,7 +86,9 @@ func (f *follower) FlushError() error { return http.NewResponseController(f.Resp
 func (f *follower) ReadFrom(from io.Reader) (int64, error) { return io.Copy(f.ResponseWriter, from) }
 
 // WriteString implements [io.StringWriter].
-func (f *follower) WriteString(text string) (int, error) { return io.WriteString(f.ResponseWriter, text) }
+func (f *follower) WriteString(text string) (int, error) {
+	return io.WriteString(f.ResponseWriter, text)
+}
 
 // Hijack implements [http.Hijacker].
 func (f *follower) Hijack() (net.Conn, *bufio.ReadWriter, error) {
