@@ -150,7 +150,7 @@ func (i DrainInstance) streams() (text string) {
 		text = fmt.Sprintf(", %d of them streams that were told to end", min(i.Closing, i.Earlier))
 	}
 	if rest := i.Streams - i.Closing; rest > 0 && i.Earlier > i.Closing {
-		text += fmt.Sprintf("; %d streams go on that the windows let in", rest)
+		text += fmt.Sprintf("; of streams that the windows let in %d go on", rest)
 	}
 	return text
 }

@@ -269,7 +269,7 @@ func TestADrainWaitsForStreamsAndTheyAreTold(t *testing.T) {
 
 func TestADrainSaysWhichStreamsMayHoldItUp(t *testing.T) {
 	i := DrainInstance{Instance: Instance{Earlier: 3, Streams: 4, Closing: 2}, Phase: Draining}
-	if got, want := i.Words(), "has 3 requests to finish, 2 of them streams that were told to end; 2 streams go on that the windows let in"; got != want {
+	if got, want := i.Words(), "has 3 requests to finish, 2 of them streams that were told to end; of streams that the windows let in 2 go on"; got != want {
 		t.Errorf("it says %q, want %q", got, want)
 	}
 }

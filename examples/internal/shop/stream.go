@@ -29,12 +29,12 @@ func (s *Shop) Events(ctx context.Context, w io.Writer, flush func() error) {
 			return
 		case <-ctx.Done():
 			return
-		// end
 		case <-s.Closing.Done():
 			goodbye(w, flush, Restarting)
 			return
 		case <-ticker.C:
 		}
+		// end
 	}
 }
 
