@@ -76,38 +76,3 @@ func TestAWriterWhoseClientHasLeftIsCountedUntilItReturns(t *testing.T) {
 		runtime.Gosched()
 	}
 }
-
-// A connection outlives its stream: what closes last must not touch the next request on it.
-func TestAConnectionThatGoesOnIsNotClosedForAStreamThatIsOver(t *testing.T) {
-	engine := newEngine(t, recess.Policy{Grace: recess.NoGrace})
-	over := make(chan struct{}, 1)
-	conn := streaming(t, engine, func(*recessfiber.Gate) fiber.Handler {
-		return func(c *fiber.Ctx) error {
-			ctx := c.UserContext()
-			c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
-				_, _ = w.WriteString("open\n")
-				_ = w.Flush()
-				<-recess.Closing(ctx)
-				over <- struct{}{}
-			})
-			return nil
-		}
-	})
-	open(t, engine, recess.Opening{})
-	<-over
-	for engine.Counts().InFlight > 0 {
-		runtime.Gosched()
-	}
-	<-time.After(1500 * time.Millisecond) // it would be closed by now
-	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	text := make([]byte, 4096)
-	n, err := conn.Read(text)
-	for err == nil && !strings.Contains(string(text[:n]), "503") {
-		n, err = conn.Read(text)
-	}
-	if err != nil {
-		t.Errorf("the connection is gone: %v", err)
-	}
-}

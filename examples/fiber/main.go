@@ -175,7 +175,7 @@ func (h *handlers) events(c *fiber.Ctx) error {
 	for name, value := range shop.EventHeader {
 		c.Set(name, value)
 	}
-	// snippet: fiber stream
+	// snippet: stream
 	// The writer runs when all handlers have returned, so it must not touch c. A client that left shows at the next write.
 	ctx := c.UserContext()
 	c.Context().SetBodyStreamWriter(h.gate.Writer(c, func(w *bufio.Writer) {
