@@ -37,7 +37,7 @@ func (g *Gate) LongLived(next echo.HandlerFunc) echo.HandlerFunc {
 			return next(c)
 		}
 		defer stream.Done()
-		inner, writer := nethttp.Streamed(request, stream.Context()), response.Writer
+		inner, writer := request.WithContext(stream.Context()), response.Writer
 		c.SetRequest(inner)
 		response.Writer = nethttp.Following(writer, stream)
 		defer func() {

@@ -44,7 +44,7 @@ func (g *Gate) LongLived(c *gin.Context) {
 		return // gin goes on
 	}
 	defer stream.Done()
-	inner := nethttp.Streamed(request, stream.Context())
+	inner := request.WithContext(stream.Context())
 	c.Request, c.Writer = inner, &follower{writer, stream}
 	defer func() {
 		nethttp.Rejoin(request, inner)

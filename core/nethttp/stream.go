@@ -2,7 +2,6 @@ package nethttp
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"io"
 	"net"
@@ -20,7 +19,7 @@ func (p *Port[C]) LongLived(c C, w http.ResponseWriter, r *http.Request, next fu
 		return
 	}
 	defer stream.Done()
-	inner := Streamed(r, stream.Context())
+	inner := r.WithContext(stream.Context())
 	defer Rejoin(r, inner)
 	next(Following(w, stream), inner)
 }
@@ -34,11 +33,9 @@ func (p *Port[C]) Stream(c C, w http.ResponseWriter, r *http.Request) (stream *r
 	return stream
 }
 
-// Streamed is a request with a stream's context. It is a copy: whoever stands around the stream goes on with the
-// request's own context, which lives longer.
-func Streamed(r *http.Request, ctx context.Context) *http.Request { return r.WithContext(ctx) }
-
-// Rejoin gives a request back what its copy has got: net/http removes the temporary files of the request that it made.
+// Rejoin gives a request back what its copy with a stream's context has got: net/http removes the temporary files of the
+// request that it made. It is a copy since whoever stands around the stream goes on with the request's own context, which
+// lives longer.
 func Rejoin(r, inner *http.Request) {
 	if r.MultipartForm == nil {
 		r.MultipartForm = inner.MultipartForm

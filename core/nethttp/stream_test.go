@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -254,8 +255,7 @@ func TestAHijackedConnectionIsStillWhatItWas(t *testing.T) {
 	if err := conn.Close(); err == nil {
 		t.Error("closing it twice is no error, and it is one of a connection")
 	}
-	server.Close() // waits for the handler
-	if n := engine.Counts(); n.Streams != 0 || n.InFlight != 0 {
-		t.Errorf("it is closed, and %+v are counted", n)
+	for n := engine.Counts(); n.Streams != 0 || n.InFlight != 0; n = engine.Counts() { // its handler may still be about to return
+		runtime.Gosched()
 	}
 }
