@@ -114,7 +114,7 @@ func (e *Engine) earlierLocked(snap *snapshot) int64 {
 	if snap == nil || len(snap.running) == 0 {
 		return 0
 	}
-	return e.inflight.earlier(e.snapshots)
+	return e.inflight.earlier(e.snapshots) + e.streaming().looseTold
 }
 
 // report is what the instance says of itself.
@@ -122,11 +122,13 @@ func (e *Engine) report() *Instance {
 	host, _ := os.Hostname() // the name says as much
 	e.mu.Lock()
 	defer e.unlock()
+	counts := e.counts()
 	i := &Instance{
 		Name: e.config.Instance, Host: host, PID: os.Getpid(), Version: version(),
 		Epoch: e.current.Epoch, Revision: e.current.Revision,
 		Follower: e.follower.Phase, FollowerSince: e.follower.Since.UTC(), Source: e.follower.Source,
-		InFlight: e.inflight.counts().InFlight, Held: e.held.requests.Load(), ReportOnly: e.rules.policy.ReportOnly,
+		InFlight: counts.InFlight, Held: counts.Held, Streams: counts.Streams, Closing: e.streaming().told,
+		ReportOnly: e.rules.policy.ReportOnly,
 	}
 	if snap := e.snap.Load(); snap != nil {
 		for _, w := range snap.running {

@@ -19,6 +19,7 @@ type inquiry struct {
 	trace   *trace // nil unless somebody wants an explanation
 	asking  string // the callback being asked, for the log if it panics
 	at      Marker // the marker that the request has reached already; zero in the middleware
+	ahead   bool   // it is asked for a window that is yet to come: nothing may happen by it
 	reason  Reason // the allowance that hit, and its rule
 	rule    string
 
@@ -181,7 +182,7 @@ func (q *inquiry) logout() User {
 	if q.trace != nil {
 		q.trace.note("the session would be ended; the visitor counts as anonymous")
 	}
-	if q.trace != nil || q.rules.policy.ReportOnly {
+	if q.trace != nil || q.ahead || q.rules.policy.ReportOnly {
 		return User{}
 	}
 	q.asking = "Hooks.Logout"

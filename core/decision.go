@@ -66,6 +66,9 @@ func (d *Decision) exception() bool {
 	return !d.Refuse && d.Window != "" && d.Reason != ReasonMarker
 }
 
+// moves reports whether the connection is one that a window has to do with: it refuses the request, or a rule lets it in.
+func (d *Decision) moves() bool { return d.Window != "" && !d.WouldRefuse }
+
 // Maintenance is what handlers and templates may know: Django's context processor. Adapters put it under the key
 // [ContextKey] into the framework's own context while there is something to tell; nil means that there is not.
 type Maintenance struct {

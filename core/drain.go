@@ -128,7 +128,7 @@ func (i DrainInstance) Words() string {
 		}
 		return "has not seen the change yet" + i.why()
 	case Draining:
-		return "has " + requests(i.Earlier) + " to finish"
+		return "has " + requests(i.Earlier) + " to finish" + i.streams()
 	case Lost:
 		if i.Left {
 			return "has ended with " + requests(max(i.Earlier, i.InFlight)) + " running"
@@ -141,6 +141,18 @@ func (i DrainInstance) Words() string {
 		return "announces what makes no sense: is its version another?"
 	}
 	return fmt.Sprintf("is %s", i.Phase) // drained
+}
+
+// streams says what part in it long-lived requests have. Those that go on may be among what was admitted before: nobody but
+// a person can say whether that matters.
+func (i DrainInstance) streams() (text string) {
+	if i.Closing > 0 {
+		text = fmt.Sprintf(", %d of them streams that were told to end", min(i.Closing, i.Earlier))
+	}
+	if rest := i.Streams - i.Closing; rest > 0 && i.Earlier > i.Closing {
+		text += fmt.Sprintf("; of streams that the windows let in %d go on", rest)
+	}
+	return text
 }
 
 func (i DrainInstance) why() string {
@@ -160,7 +172,8 @@ func requests(n int64) string {
 // Drain waits until every instance of the fleet refuses for the windows that run now, and every request that it admitted
 // before has ended. It asks the fleet again and again and calls tell with what it finds, from its own goroutine; tell may
 // be nil. Requests that a rule lets in while the windows run are not waited for. Nor is the scope of a window looked at:
-// what an instance was doing before is waited for wherever it goes.
+// what an instance was doing before is waited for wherever it goes, a [Stream] of another scope included as long as its
+// handler runs.
 //
 // It returns nil when that is so, or a [*DrainError]: at once when what is not drained is lost, else when ctx ends. An
 // instance that does not announce itself (its backend cannot be written, or it was cut off before the drain began) is

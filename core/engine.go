@@ -72,6 +72,8 @@ type Engine struct {
 	snapshots   uint64           // how many have been put in force
 	changed     chan struct{}    // closed when the next one is; nil if no work waits for it
 	closers     map[*closer]bool // work under way that wants to know when it is to end
+	streams     map[*Stream]bool // the long-lived requests that are open
+	moving      time.Time        // until when connections are asked to move on
 	afterwards  []func()         // what is to be said and written once the lock is released
 	unsaved     *state.Doc       // what the snapshot file does not have yet
 	ended       bool
@@ -114,7 +116,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	}
 	e := &Engine{
 		config: c, id: instanceID(c.Instance), rules: rules, log: c.Logger.With("component", "recess"), inflight: newInflight(),
-		known: make(chan struct{}), news: make(chan struct{}, 1), seen: state.Unseen, subscribers: make(map[*subscriber]bool), marked: make(map[string]bool), closers: make(map[*closer]bool), interrupt: func() {},
+		known: make(chan struct{}), news: make(chan struct{}, 1), seen: state.Unseen, subscribers: make(map[*subscriber]bool), marked: make(map[string]bool), closers: make(map[*closer]bool), streams: make(map[*Stream]bool), interrupt: func() {},
 	}
 	e.follower = FollowerStatus{Phase: Initializing, Since: e.now(), Poll: c.Poll}
 	e.idle = &snapshot{engine: e, rules: rules}
@@ -232,11 +234,13 @@ func (e *Engine) adopt(s state.State) {
 func (e *Engine) rebuild(now time.Time) {
 	before := e.snap.Load()
 	snap := e.compileSnapshot(&e.current, now)
+	e.move(before, snap, now)
 	e.snap.Store(snap)
 	before.letGo()
 	e.snapshots++
 	e.earlierLocked(snap) // changes the sides at once: what begins now is not of before
 	e.tellWork(snap)
+	e.tellStreams(snap)
 	e.arm(now)
 	if before != nil || snap != nil {
 		e.publish()
@@ -249,7 +253,16 @@ func (e *Engine) rebuild(now time.Time) {
 // Counts returns what the engine has counted. The in-flight count is zero only if no request that began before the
 // call runs any more.
 func (e *Engine) Counts() Counts {
-	c := e.inflight.counts()
+	e.mu.Lock()
+	defer e.unlock()
+	return e.counts()
+}
+
+// counts is Counts with the lock held: no stream leaves its handler while the stripes are summed up.
+func (e *Engine) counts() Counts {
+	c, n := e.inflight.counts(), e.streaming()
+	c.InFlight += n.loose
+	c.Streams = n.open
 	c.Held = e.held.requests.Load()
 	return c
 }

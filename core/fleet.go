@@ -38,6 +38,10 @@ type Instance struct {
 	Earlier  int64 `json:"earlier,omitempty"`
 	// Held is how many requests wait for the end of a window of mode hold; they are not in flight.
 	Held int64 `json:"held,omitempty"`
+	// Streams is how many long-lived requests were open, Closing how many of these were told to end: those count in
+	// Earlier until they do. Of the others some may, see [Controller.Drain].
+	Streams int64 `json:"streams,omitempty"`
+	Closing int64 `json:"closing,omitempty"`
 	// ReportOnly is Policy.ReportOnly: the instance refuses nothing, whatever runs.
 	ReportOnly bool `json:"report_only,omitempty"`
 	// Left says that the instance has ended in good order while a window was running.

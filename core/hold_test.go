@@ -104,6 +104,9 @@ func TestWhatHappensWhileARequestIsHeld(t *testing.T) {
 		{"another window opens elsewhere", func(t *testing.T, e *Engine, _ *visit) { on(t, e, Opening{Scope: "elsewhere"}) }, false, 20 * time.Second},
 		{"the window closes in earnest", func(t *testing.T, e *Engine, _ *visit) { on(t, e, Opening{Mode: state.Full}) }, false, 10 * time.Second},
 		{"a further window refuses", func(t *testing.T, e *Engine, _ *visit) { on(t, e, Opening{Name: "deploy", Mode: state.Full}) }, false, 10 * time.Second},
+		{"a further window refuses for a while", func(t *testing.T, e *Engine, _ *visit) {
+			on(t, e, Opening{Name: "deploy", Mode: state.Full, End: time.Now().Add(time.Hour)})
+		}, false, 10 * time.Second},
 		{"a further window holds for less", func(t *testing.T, e *Engine, _ *visit) { on(t, e, Opening{Name: "deploy", Hold: 12 * time.Second}) }, false, 12 * time.Second},
 		{"a further window holds for less than it has waited", func(t *testing.T, e *Engine, _ *visit) { on(t, e, Opening{Name: "deploy", Hold: time.Second}) }, false, 10 * time.Second},
 		{"the window holds for longer", func(t *testing.T, e *Engine, _ *visit) { on(t, e, Opening{Hold: time.Minute}) }, false, time.Minute},

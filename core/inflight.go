@@ -90,6 +90,7 @@ func (f *inflight) running(side uint32) (n int64) {
 // Counts is what an engine has seen and is doing.
 type Counts struct {
 	InFlight    int64  // admitted and not yet ended, requests being decided included
+	Streams     int64  // of these, long-lived requests
 	Held        int64  // waiting for the end of a window of mode hold; they are not in flight
 	Refused     uint64 // refused since the start
 	Allowed     uint64 // let in by exception while a window covered them

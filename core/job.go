@@ -60,10 +60,10 @@ func (e *Engine) Job(ctx context.Context, do func(context.Context) error, scopes
 }
 
 // Closing returns a channel that is closed once a window runs that covers the work under way: long work may come to an end
-// at a good place, so that the drain need not wait for all of it. It is nil, and so never ready, for a context that does
-// not come from [Engine.Job].
+// at a good place, so that the drain need not wait for all of it, and a [Stream] can say goodbye. It is nil, and so never
+// ready, for a context that comes neither from [Engine.Job] nor from a route that an adapter's LongLived stands before.
 func Closing(ctx context.Context) <-chan struct{} {
-	c, ok := ctx.Value(closingKey{}).(*closer)
+	c, ok := ctx.Value(closingKey{}).(interface{ channel() <-chan struct{} })
 	if !ok {
 		return nil
 	}

@@ -70,6 +70,10 @@ type Policy struct {
 	HoldRequests int
 	// HoldBytes bounds what the bodies of waiting requests take in memory: 64 MiB by default, nothing if it is negative.
 	HoldBytes int64
+	// Grace is how long the site takes to close: 10 seconds by default, [NoGrace] is none. For so long after a window has
+	// begun, long-lived requests that it covers may say goodbye before their contexts are cancelled ([Stream]), and its
+	// answers close their connections, so that clients and balancers with keep-alive connections move on.
+	Grace time.Duration
 
 	// Status is the answer's status code, 503 by default. [STATUS_CODE]
 	Status int

@@ -34,6 +34,7 @@ type rules struct {
 	renderer   *page.Renderer
 	direct     *page.Renderer // answers without the redirect; nil if there is none
 	retryAfter time.Duration
+	grace      time.Duration
 }
 
 // secret is one header of Policy.AllowHeaders; only a hash of its value is kept.
@@ -62,6 +63,7 @@ func compile(p Policy) (*rules, error) {
 	c := &rules{
 		policy:     p,
 		retryAfter: max(cmp.Or(p.RetryAfter, time.Hour), 0),
+		grace:      p.grace(),
 		users: p.Logout.any() || p.AllowAnonymous || p.AllowAuthenticated || p.AllowStaff || p.AllowSuperuser ||
 			len(p.AllowRoles) > 0,
 	}

@@ -23,6 +23,8 @@ type snapshot struct {
 	running []*window
 	// announced are running windows of mode announce, planned those that begin soonest first.
 	announced, planned []*window
+	// moving is true while connections are asked to move on, so that balancers spread anew.
+	moving atomic.Bool
 	// scoped is true if one of these is for a scope: requests are then asked for their marker.
 	scoped bool
 	// replaced is closed when another snapshot is in force, for requests that are held; nil if none can be.

@@ -84,6 +84,9 @@ func (e *Engine) AdmitMarked(x Exchange, marker Marker) bool {
 
 // conclude carries a decision out.
 func (s *snapshot) conclude(x Exchange, d *Decision, count *stripe) bool {
+	if s.moving.Load() && d.moves() && x.Header("Upgrade") == "" {
+		x.SetHeader("Connection", closeConnection)
+	}
 	switch {
 	case d.Refuse:
 		count.refused.Add(1)
@@ -103,6 +106,9 @@ func (s *snapshot) conclude(x Exchange, d *Decision, count *stripe) bool {
 	}
 	return true
 }
+
+// closeConnection ends a connection of HTTP/1.1 after its answer. Go's HTTP/2 server makes GOAWAY of it.
+var closeConnection = []string{"close"}
 
 // answer lets the application's own hook answer, or sends the prepared refusal.
 func (s *snapshot) answer(x Exchange, d *Decision) {

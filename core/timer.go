@@ -24,6 +24,7 @@ func (e *Engine) tick() {
 	}
 	if snap != nil {
 		snap.refresh(now)
+		snap.moving.Store(now.Before(e.moving))
 	}
 	e.arm(now)
 }
@@ -35,15 +36,20 @@ func (e *Engine) arm(now time.Time) {
 		return
 	}
 	timed := func(w state.Window) bool { return !w.Start.IsZero() || !w.End.IsZero() || w.Repeat != nil }
-	if !slices.ContainsFunc(e.current.Windows, timed) {
+	snap := e.snap.Load()
+	moving := snap != nil && snap.moving.Load()
+	if !slices.ContainsFunc(e.current.Windows, timed) && !moving {
 		e.timer.Stop()
 		return
 	}
 	wait := e.config.Poll
+	if moving {
+		wait = min(wait, e.moving.Sub(now))
+	}
 	if next := e.current.NextBoundary(now); !next.IsZero() {
 		wait = min(wait, next.Sub(now))
 	}
-	if snap := e.snap.Load(); snap != nil && e.rules.retryAfter > 0 {
+	if snap != nil && e.rules.retryAfter > 0 {
 		for _, w := range snap.running {
 			if !w.End.IsZero() {
 				wait = min(wait, untilNextSecond(w.End.Sub(now)))
@@ -51,6 +57,19 @@ func (e *Engine) arm(now time.Time) {
 		}
 	}
 	e.timer.Reset(max(wait, time.Millisecond))
+}
+
+// move asks connections to move on for a while, from the beginning of each window that refuses. The lock is held.
+func (e *Engine) move(before, snap *snapshot, now time.Time) {
+	if snap == nil {
+		return
+	}
+	for _, w := range snap.running {
+		if before == nil || !slices.ContainsFunc(before.running, func(b *window) bool { return b.ID == w.ID }) {
+			e.moving = now.Add(e.rules.grace)
+		}
+	}
+	snap.moving.Store(now.Before(e.moving))
 }
 
 // untilNextSecond is when a countdown in whole seconds changes.

@@ -124,10 +124,12 @@ func (b *builder) route(r chi.Router, route *adaptertest.Route) {
 
 func (b *builder) marks(marks []adaptertest.Mark) (all []func(http.Handler) http.Handler) {
 	for _, mark := range marks {
-		switch mark.Force {
-		case recess.ForcedOff:
+		switch {
+		case mark.LongLived:
+			all = append(all, b.gate.LongLived)
+		case mark.Force == recess.ForcedOff:
 			all = append(all, b.gate.ForceOff)
-		case recess.ForcedOn:
+		case mark.Force == recess.ForcedOn:
 			all = append(all, b.gate.ForceOn)
 		default:
 			scope := b.gate.Scope(mark.Scope)

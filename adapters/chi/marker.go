@@ -25,6 +25,15 @@ func (g *Gate) Scope(name string) func(http.Handler) http.Handler {
 	return (&mark{g, g.port.Engine.ScopeMarker(name)}).before
 }
 
+// LongLived marks routes whose requests last: server-sent events, WebSockets, long polls. A window that covers them tells
+// them by [recess.Closing], cancels their contexts after [recess.Policy].Grace, and closes connections that were hijacked
+// last. See [recess.Stream].
+func (g *Gate) LongLived(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.port.LongLived(nethttp.Context{Writer: w, Request: r}, w, r, next.ServeHTTP)
+	})
+}
+
 // mark is one marker of one gate.
 type mark struct {
 	gate *Gate

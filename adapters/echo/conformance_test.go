@@ -77,10 +77,12 @@ func (b *builder) route(into *echo.Group, r *adaptertest.Route) {
 
 func (b *builder) marks(marks []adaptertest.Mark) (middlewares []echo.MiddlewareFunc) {
 	for _, m := range marks {
-		switch m.Force {
-		case recess.ForcedOff:
+		switch {
+		case m.LongLived:
+			middlewares = append(middlewares, b.gate.LongLived)
+		case m.Force == recess.ForcedOff:
 			middlewares = append(middlewares, b.gate.ForceOff)
-		case recess.ForcedOn:
+		case m.Force == recess.ForcedOn:
 			middlewares = append(middlewares, b.gate.ForceOn)
 		default:
 			scope := b.gate.Scope(m.Scope)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/recess-go/recess/core"
+	"github.com/recess-go/recess/core/nethttp"
 )
 
 // ForceOff marks a route, or a group's, as never in maintenance: a health check.
@@ -23,6 +24,29 @@ func (g *Gate) ForceOn(next echo.HandlerFunc) echo.HandlerFunc {
 // gate does not know of it.
 func (g *Gate) Scope(name string) echo.MiddlewareFunc {
 	return (&scope{g, g.port.Engine.ScopeMarker(name)}).middleware
+}
+
+// LongLived marks routes whose requests last: server-sent events, WebSockets, long polls. A window that covers them tells
+// them by [recess.Closing], cancels their contexts after [recess.Policy].Grace, and closes connections that were hijacked
+// last. See [recess.Stream].
+func (g *Gate) LongLived(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		request, response := c.Request(), c.Response()
+		stream := g.port.Stream(c, response, request)
+		if stream == nil {
+			return next(c)
+		}
+		defer stream.Done()
+		inner, writer := request.WithContext(stream.Context()), response.Writer
+		c.SetRequest(inner)
+		response.Writer = nethttp.Following(writer, stream)
+		defer func() {
+			nethttp.Rejoin(request, inner)
+			c.SetRequest(request)
+			response.Writer = writer
+		}()
+		return next(c)
+	}
 }
 
 // before puts a marker before a handler.

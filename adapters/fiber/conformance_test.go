@@ -1,6 +1,9 @@
 package recessfiber_test
 
 import (
+	"bufio"
+	"context"
+	"io"
 	"net"
 	"testing"
 
@@ -51,7 +54,7 @@ func serve(t testing.TB, engine *recess.Engine, site *adaptertest.Site, listener
 	app := fiber.New(fiber.Config{DisableStartupMessage: true, ReadBufferSize: 1 << 20})
 	app.Use(recover.New())
 	gate, err := recessfiber.New(app, engine, adaptertest.Hooks(site, func(c *fiber.Ctx) adaptertest.Call {
-		return call{c, recess.FromContext(c.UserContext())}
+		return call{c, recess.FromContext(c.UserContext()), nil}
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -65,8 +68,9 @@ func serve(t testing.TB, engine *recess.Engine, site *adaptertest.Site, listener
 
 // call is a request as the suite sees it.
 type call struct {
-	c *fiber.Ctx
-	m *recess.Maintenance
+	c    *fiber.Ctx
+	m    *recess.Maintenance
+	gate *recessfiber.Gate
 }
 
 func (x call) Header(name string) string    { return x.c.Get(name) }
@@ -74,6 +78,18 @@ func (x call) SetHeader(name, value string) { x.c.Set(name, value) }
 func (x call) Body() ([]byte, error)        { return x.c.Body(), nil }
 
 func (x call) Maintenance() *recess.Maintenance { return x.m }
+func (x call) Context() context.Context         { return x.c.UserContext() }
+func (x call) Stream(write func(io.Writer, func() error)) error {
+	x.c.Context().SetBodyStreamWriter(x.gate.Writer(x.c, func(w *bufio.Writer) { write(w, w.Flush) }))
+	return nil
+}
+
+func (x call) Hijack(serve func(net.Conn)) error {
+	x.c.Status(fiber.StatusSwitchingProtocols).Set(fiber.HeaderUpgrade, "test")
+	x.c.Context().Hijack(serve)
+	return nil
+}
+
 func (x call) Reply(status int, body string) error {
 	return x.c.Status(status).Type("txt", "utf-8").SendString(body)
 }
@@ -105,7 +121,7 @@ func (b *builder) group(r fiber.Router, group *adaptertest.Group) {
 
 func (b *builder) route(r fiber.Router, route *adaptertest.Route) {
 	pattern := adaptertest.StarPattern(route.Pattern)
-	handler := func(c *fiber.Ctx) error { return b.site.Handle(call{c, b.gate.Maintenance(c)}, route) }
+	handler := func(c *fiber.Ctx) error { return b.site.Handle(call{c, b.gate.Maintenance(c), b.gate}, route) }
 	switch route.Kind {
 	case adaptertest.Status:
 		handler = b.gate.Status
@@ -132,10 +148,12 @@ func (b *builder) route(r fiber.Router, route *adaptertest.Route) {
 
 func (b *builder) marks(marks []adaptertest.Mark) (all []fiber.Handler) {
 	for _, mark := range marks {
-		switch mark.Force {
-		case recess.ForcedOff:
+		switch {
+		case mark.LongLived:
+			all = append(all, b.gate.LongLived)
+		case mark.Force == recess.ForcedOff:
 			all = append(all, b.gate.ForceOff)
-		case recess.ForcedOn:
+		case mark.Force == recess.ForcedOn:
 			all = append(all, b.gate.ForceOn)
 		default:
 			scope := b.gate.Scope(mark.Scope)

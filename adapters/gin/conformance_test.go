@@ -91,10 +91,12 @@ func (b *builder) route(into *gin.RouterGroup, r *adaptertest.Route) {
 
 func (b *builder) marks(marks []adaptertest.Mark) (handlers []gin.HandlerFunc) {
 	for _, m := range marks {
-		switch m.Force {
-		case recess.ForcedOff:
+		switch {
+		case m.LongLived:
+			handlers = append(handlers, b.gate.LongLived)
+		case m.Force == recess.ForcedOff:
 			handlers = append(handlers, b.gate.ForceOff)
-		case recess.ForcedOn:
+		case m.Force == recess.ForcedOn:
 			handlers = append(handlers, b.gate.ForceOn)
 		default:
 			handlers = append(handlers, b.gate.Scope(m.Scope))

@@ -1,12 +1,16 @@
 package recessgin
 
 import (
+	"bufio"
+	"net"
+	"net/http"
 	"reflect"
 	"runtime"
 	"sync"
 
 	"github.com/gin-gonic/gin"
 	"github.com/recess-go/recess/core"
+	"github.com/recess-go/recess/core/nethttp"
 )
 
 // ForceOff marks a route, or a group's, as never in maintenance: a health check.
@@ -28,6 +32,42 @@ func (g *Gate) Scope(name string) gin.HandlerFunc {
 	}
 	// No window can have such a name: the engine logs it as an error and returns the marker of every scope.
 	return words.give(g.port.Engine.ScopeMarker("recessgin has no slot left for scope "+name), overflow)
+}
+
+// LongLived marks routes whose requests last: server-sent events, WebSockets, long polls. A window that covers them tells
+// them by [recess.Closing], cancels their contexts after [recess.Policy].Grace, and closes connections that were hijacked
+// last. See [recess.Stream].
+func (g *Gate) LongLived(c *gin.Context) {
+	request, writer := c.Request, c.Writer
+	stream := g.port.Stream(c, writer, request)
+	if stream == nil {
+		return // gin goes on
+	}
+	defer stream.Done()
+	inner := request.WithContext(stream.Context())
+	c.Request, c.Writer = inner, &follower{writer, stream}
+	defer func() {
+		nethttp.Rejoin(request, inner)
+		c.Request, c.Writer = request, writer
+	}()
+	c.Next()
+}
+
+// follower is gin's writer, whose Hijack tells a stream of the connection.
+type follower struct {
+	gin.ResponseWriter
+	stream *recess.Stream
+}
+
+// Unwrap is what [http.ResponseController] asks for.
+func (f *follower) Unwrap() http.ResponseWriter { return f.ResponseWriter }
+
+func (f *follower) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffered, err := f.ResponseWriter.Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	return nethttp.Follow(conn, f.stream), buffered, nil
 }
 
 // route is what gin knows a route by.

@@ -1,6 +1,7 @@
 package adaptertest
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log"
@@ -27,6 +28,27 @@ func (c httpCall) Header(name string) string { return c.r.Header.Get(name) }
 func (c httpCall) Body() ([]byte, error) { return io.ReadAll(c.r.Body) }
 
 func (c httpCall) SetHeader(name, value string) { c.w.Header().Set(name, value) }
+
+func (c httpCall) Context() context.Context { return c.r.Context() }
+
+func (c httpCall) Stream(write func(io.Writer, func() error)) error {
+	c.w.Header().Set("Content-Type", "text/event-stream")
+	c.w.WriteHeader(http.StatusOK)
+	write(c.w, http.NewResponseController(c.w).Flush)
+	return nil
+}
+
+func (c httpCall) Hijack(serve func(net.Conn)) error {
+	conn, _, err := http.NewResponseController(c.w).Hijack()
+	if err != nil {
+		return err
+	}
+	if _, err := io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n"); err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	go serve(conn)
+	return nil
+}
 
 func (c httpCall) Maintenance() *recess.Maintenance { return c.m }
 

@@ -23,6 +23,7 @@ func Run(t *testing.T, f Framework) {
 		{"spelling", spellingTests},
 		{"counting", countingTests},
 		{"hold", holdTests},
+		{"stream", streamTests},
 	} {
 		t.Run(topic.name, func(t *testing.T) {
 			for _, test := range topic.tests {

@@ -1,6 +1,8 @@
 package adaptertest
 
 import (
+	"context"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -59,10 +61,11 @@ type Site struct {
 
 	hooks hookBehaviour
 
-	mu      sync.Mutex
-	runs    map[string][]string // handlers that ran, by the request's id
-	held    chan struct{}       // closed to let the held handlers go on
-	holding chan struct{}       // one value for each handler that has begun to hold
+	mu       sync.Mutex
+	runs     map[string][]string        // handlers that ran, by the request's id
+	contexts map[string]context.Context // of streams, by their handlers' names
+	held     chan struct{}              // closed to let the held handlers go on
+	holding  chan struct{}              // one value for each handler that has begun to hold
 }
 
 // A Group is a prefix with marks of its own and what stands below it.
@@ -100,20 +103,25 @@ type Kind uint8
 
 // The kinds of routes.
 const (
-	Plain  Kind = iota // the handler calls Site.Handle
-	Panics             // as Plain; Site.Handle panics
-	Holds              // as Plain; Site.Handle returns when the test says so
-	Echoes             // as Plain; Site.Handle answers with the request's body
-	Status             // the gate's own public status endpoint
-	Live               // the gate's answer to liveness probes
-	Ready              // and to readiness probes
-	Files              // the framework's own static files: Pattern is a plain prefix, "/static", and Dir the directory
+	Plain    Kind = iota // the handler calls Site.Handle
+	Panics               // as Plain; Site.Handle panics
+	Holds                // as Plain; Site.Handle returns when the test says so
+	Echoes               // as Plain; Site.Handle answers with the request's body
+	Status               // the gate's own public status endpoint
+	Live                 // the gate's answer to liveness probes
+	Ready                // and to readiness probes
+	Events               // a long-lived one: the handler calls Site.Handle, which says goodbye when it is told to end
+	Deaf                 // as Events; it listens to its context only
+	Stubborn             // as Events; it listens to nothing
+	Socket               // as Events, over a connection that it hijacks
+	Files                // the framework's own static files: Pattern is a plain prefix, "/static", and Dir the directory
 )
 
-// A Mark is one marker of the gate: force off or force on, or else a scope.
+// A Mark is one marker of the gate: force off or force on, long-lived, or else a scope.
 type Mark struct {
-	Force recess.Force
-	Scope string
+	Force     recess.Force
+	LongLived bool
+	Scope     string
 	// Wrapped asks for a middleware of the application's own that does nothing but call the marker.
 	Wrapped bool
 }
@@ -130,6 +138,14 @@ type Call interface {
 	Reply(status int, body string) error
 	// Maintenance is what the adapter's own accessor finds; nil if nothing is attached.
 	Maintenance() *recess.Maintenance
+
+	// Context is the request's, which is the stream's behind a marker for long-lived routes.
+	Context() context.Context
+	// Stream answers 200 and has the body written bit by bit, in the framework's own way.
+	Stream(write func(w io.Writer, flush func() error)) error
+	// Hijack answers 101 and gives the connection away to a goroutine of its own, in the framework's own way. serve closes
+	// it.
+	Hijack(serve func(net.Conn)) error
 }
 
 // Headers of the suite's requests.
@@ -148,6 +164,8 @@ func (s *Site) Handle(c Call, r *Route) error {
 	s.runs[id] = append(s.runs[id], r.Name)
 	s.mu.Unlock()
 	switch r.Kind {
+	case Events, Deaf, Stubborn, Socket:
+		return s.stream(c, r)
 	case Panics:
 		panic("adaptertest: this handler panics")
 	case Holds:

@@ -40,6 +40,9 @@ func (f Framework) open(t testing.TB, p recess.Policy, adjust ...func(*Site)) *w
 
 func (f Framework) openOn(t testing.TB, listener net.Listener, connect func() (net.Conn, error), p recess.Policy, adjust ...func(*Site)) *world {
 	t.Helper()
+	if p.Grace == 0 {
+		p.Grace = recess.NoGrace // connections stay open from one request to the next
+	}
 	engine, err := recess.New(t.Context(), recess.Config{
 		Backend: memstate.New(memstate.Config{}), Policy: p, Logger: slog.New(slog.DiscardHandler),
 	})

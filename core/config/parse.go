@@ -190,6 +190,18 @@ func retryAfter(d *draft, value string) error {
 	return nil
 }
 
+func grace(d *draft, value string) error {
+	length, err := duration(value)
+	if err != nil {
+		return err
+	}
+	d.Policy.Grace = length
+	if length == 0 {
+		d.Policy.Grace = recess.NoGrace
+	}
+	return nil
+}
+
 func poll(d *draft, value string) error {
 	every, err := duration(value)
 	if err != nil {

@@ -183,6 +183,10 @@ var settings = []setting{
 		Variable{"RECESS_RETRY_AFTER", "3600", "RETRY_AFTER", "When to come back while a window's end is not known: seconds or a duration; `0` sends no Retry-After at all."},
 		retryAfter, nil,
 	},
+	{
+		Variable{"RECESS_GRACE", recess.DefaultGrace.String(), "", "How long the site takes to close: how long streams may say goodbye, and answers ask connections to move on; `0` is no time at all."},
+		grace, nil,
+	},
 
 	{
 		Variable{"RECESS_INSTANCE", "host-pid", "", "The name of this process in logs and to the fleet."},

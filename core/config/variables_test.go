@@ -24,7 +24,7 @@ RECESS_REDIRECT_URL RECESS_TEMPLATE RECESS_RESPONSE_TYPE RECESS_STATUS_CODE RECE
 RECESS_START_WAIT RECESS_SNAPSHOT RECESS_SCOPES`
 
 // ours are the additions that the package comment names.
-const ours = "RECESS_ALLOW_HEADERS RECESS_CONTENT_SECURITY_POLICY RECESS_HOLD_BYTES RECESS_HOLD_REQUESTS RECESS_READINESS RECESS_REPORT_ONLY RECESS_UNSAFE"
+const ours = "RECESS_ALLOW_HEADERS RECESS_CONTENT_SECURITY_POLICY RECESS_GRACE RECESS_HOLD_BYTES RECESS_HOLD_REQUESTS RECESS_READINESS RECESS_REPORT_ONLY RECESS_UNSAFE"
 
 func TestTheVariablesAreThoseOfTheDesignAndOurs(t *testing.T) {
 	var got []string
@@ -73,6 +73,7 @@ func TestTheDefaultsAreWhatCountsWhileAVariableIsUnset(t *testing.T) {
 	zero.Policy.Status, zero.Policy.RetryAfter, zero.Policy.ResponseType = 503, 3600e9, "auto"
 	zero.Policy.ClientIPHeader = "X-Forwarded-For"
 	zero.Policy.HoldRequests, zero.Policy.HoldBytes = recess.DefaultHoldRequests, recess.DefaultHoldBytes
+	zero.Policy.Grace = recess.DefaultGrace
 	var lines []string
 	for _, v := range config.Variables() {
 		if v.Default != "" && !words[v.Name] && v.Name != "RECESS_STATE" {

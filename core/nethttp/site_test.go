@@ -84,10 +84,12 @@ func (b *builder) route(prefix string, marks []adaptertest.Mark, r *adaptertest.
 }
 
 func (b *builder) mark(m adaptertest.Mark) func(http.Handler) http.Handler {
-	switch m.Force {
-	case recess.ForcedOff:
+	switch {
+	case m.LongLived:
+		return b.gate.LongLived
+	case m.Force == recess.ForcedOff:
 		return b.gate.ForceOff
-	case recess.ForcedOn:
+	case m.Force == recess.ForcedOn:
 		return b.gate.ForceOn
 	}
 	scope := b.gate.Scope(m.Scope)

@@ -81,8 +81,8 @@ func (h *handlers) routes(app *fiber.App) {
 	app.Get("/logout", h.logout)
 	app.Get("/me", h.me)
 	app.Get("/slow", h.slow)
-	app.Add(fiber.MethodGet, "/events", h.events) // without the HEAD that Get adds
-	app.Add(fiber.MethodGet, "/ws", h.upgrade, websocket.New(h.ws))
+	app.Add(fiber.MethodGet, "/events", h.gate.LongLived, h.events) // without the HEAD that Get adds
+	app.Add(fiber.MethodGet, "/ws", h.gate.LongLived, h.upgrade, websocket.New(h.ws))
 	app.Get(shop.ControlPath+"/status", h.gate.Status)
 	app.Get(shop.ControlPath+"/live", h.gate.Live)
 	app.Get(shop.ControlPath+"/ready", h.gate.Ready)
@@ -176,11 +176,14 @@ func (h *handlers) events(c *fiber.Ctx) error {
 	for name, value := range shop.EventHeader {
 		c.Set(name, value)
 	}
+	// snippet: stream
 	// The writer runs when all handlers have returned, so it must not touch c. A client that left shows at the next write.
-	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
-		h.shop.Events(context.Background(), w, w.Flush)
-	})
+	ctx := c.UserContext()
+	c.Context().SetBodyStreamWriter(h.gate.Writer(c, func(w *bufio.Writer) {
+		h.shop.Events(ctx, w, w.Flush)
+	}))
 	return nil
+	// end
 }
 
 // upgrade refuses what the upgrader would refuse too, for that would drop the headers which Recess has set.
@@ -191,23 +194,35 @@ func (h *handlers) upgrade(c *fiber.Ctx) error {
 	if !shop.SameSite(c.Get(fiber.HeaderOrigin), c.Hostname()) {
 		return fiber.ErrForbidden
 	}
+	c.Locals(streamContext, c.UserContext()) // the WebSocket keeps what stands under a string
 	return c.Next()
 }
+
+const streamContext = "context"
 
 func (h *handlers) ws(wrapped *websocket.Conn) {
 	conn, left := wrapped.Conn, make(chan struct{}) // the wrapper is used again when this function has returned
 	defer close(left)
+	ctx, _ := wrapped.Locals(streamContext).(context.Context)
 	conn.SetReadLimit(shop.MaxMessage)
-	forget := h.shop.OnClosing(func() {
+	goodbye := func(why string) {
 		deadline := time.Now().Add(5 * time.Second)
-		_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseServiceRestart, shop.Restarting), deadline)
+		_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseServiceRestart, why), deadline)
 		select {
 		case <-left:
 		case <-time.After(time.Until(deadline)):
 			_ = conn.Close()
 		}
-	})
+	}
+	forget := h.shop.OnClosing(func() { goodbye(shop.Restarting) })
 	defer forget()
+	go func() {
+		select {
+		case <-recess.Closing(ctx):
+			goodbye(shop.Maintenance)
+		case <-left:
+		}
+	}()
 	for {
 		kind, message, err := conn.ReadMessage()
 		if err != nil || conn.WriteMessage(kind, message) != nil {

@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/recess-go/recess/core"
 )
 
 // Events writes server-sent events: one now and one each second, until the client leaves (the context ends, or a write
-// fails) or the process is told to end. flush sends what was written.
+// fails), maintenance begins, or the process is told to end. flush sends what was written.
 func (s *Shop) Events(ctx context.Context, w io.Writer, flush func() error) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -21,16 +22,26 @@ func (s *Shop) Events(ctx context.Context, w io.Writer, flush func() error) {
 		if _, err := fmt.Fprintf(w, "event: tick\ndata: %d\n\n", n); err != nil || flush() != nil {
 			return
 		}
+		// snippet: goodbye
 		select {
+		case <-recess.Closing(ctx): // maintenance begins: there is a grace period for a last word
+			goodbye(w, flush, Maintenance)
+			return
 		case <-ctx.Done():
 			return
 		case <-s.Closing.Done():
-			_, _ = io.WriteString(w, "event: bye\ndata: the shop restarts\n\n") // who is gone needs no goodbye
-			_ = flush()
+			goodbye(w, flush, Restarting)
 			return
 		case <-ticker.C:
 		}
+		// end
 	}
+}
+
+// goodbye is an event stream's last event. Who is gone needs none.
+func goodbye(w io.Writer, flush func() error, why string) {
+	_, _ = fmt.Fprintf(w, "event: bye\ndata: %s\n\n", why)
+	_ = flush()
 }
 
 // EventHeader are the headers of an event stream, beside its type.
@@ -43,11 +54,15 @@ var EventHeader = map[string]string{
 // MaxMessage is the longest message that GET /ws sends back, in bytes.
 const MaxMessage = 32 << 10
 
-// Restarting is the reason that a WebSocket is closed with, code 1012, when the process is told to end.
-const Restarting = "the shop restarts"
+// Restarting is why streams end when the process is told to end, Maintenance when maintenance begins. WebSockets are closed
+// with code 1012 then.
+const (
+	Restarting  = "the shop restarts"
+	Maintenance = "the shop closes for maintenance"
+)
 
-// WebSocket sends every message back until the client leaves or the process is told to end. It serves net/http; a page
-// of another site is refused.
+// WebSocket sends every message back until the client leaves, maintenance begins, or the process is told to end. It serves
+// net/http; a page of another site is refused.
 func (s *Shop) WebSocket(w http.ResponseWriter, r *http.Request) {
 	conn, err := websocket.Accept(w, r, nil)
 	if err != nil {
@@ -57,6 +72,15 @@ func (s *Shop) WebSocket(w http.ResponseWriter, r *http.Request) {
 	conn.SetReadLimit(MaxMessage)
 	forget := s.OnClosing(func() { _ = conn.Close(websocket.StatusServiceRestart, Restarting) })
 	defer forget()
+	left := make(chan struct{})
+	defer close(left)
+	go func() {
+		select {
+		case <-recess.Closing(r.Context()):
+			_ = conn.Close(websocket.StatusServiceRestart, Maintenance)
+		case <-left:
+		}
+	}()
 	for {
 		// Not the request's context: net/http ends that of a hijacked connection when this handler returns, no sooner.
 		kind, message, err := conn.Read(s.Ending)

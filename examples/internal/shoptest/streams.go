@@ -2,7 +2,7 @@ package shoptest
 
 import (
 	"bufio"
-	"io"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -13,39 +13,23 @@ import (
 )
 
 func events(t *testing.T, launch Launcher) {
-	s := Open(t, launch, nil)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.Base+"/events", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := s.client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "text/event-stream" {
-		t.Fatalf("%d %s, want an event stream", response.StatusCode, response.Header.Get("Content-Type"))
-	}
-	lines := bufio.NewScanner(response.Body)
-	want := func(text string) {
-		t.Helper()
-		for lines.Scan() {
-			if lines.Text() == text {
-				return
-			}
-		}
-		t.Fatalf("the stream ended before %q: %v", text, lines.Err())
-	}
-	want("data: 1")
-	s.On(recess.Opening{}) // who is in stays in
+	s := Open(t, launch, map[string]string{"RECESS_GRACE": "1h"}) // whoever waits for the end of that waits too long
+	spared := s.stream()
+	spared.wants("data: 1")
+	s.On(recess.Opening{Scope: "checkout"}) // it has nothing to do with that
+	spared.wants("data: 2")
+	s.On(recess.Opening{})
+	spared.wants("event: bye", "data: "+shop.Maintenance)
+	spared.ends()
 	s.Wants(http.StatusServiceUnavailable, "GET /events")
-	want("data: 2")
+	s.Off("checkout")
+
+	last := s.stream()
+	last.wants("data: 1")
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Stop() }()
-	want("event: bye")
-	if rest, err := io.ReadAll(response.Body); err != nil {
-		t.Errorf("the stream was cut: %q, %v", rest, err)
-	}
+	last.wants("event: bye", "data: "+shop.Restarting)
+	last.ends()
 	if err := <-stopped; err != nil {
 		t.Errorf("it did not end well: %v", err)
 	}
@@ -54,8 +38,56 @@ func events(t *testing.T, launch Launcher) {
 	}
 }
 
+// listener hears an event stream.
+type listener struct {
+	t        testing.TB
+	response *http.Response
+	lines    *bufio.Scanner
+}
+
+func (s *Site) stream() *listener {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.Base+"/events", nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	response, err := s.client.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = response.Body.Close() })
+	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "text/event-stream" {
+		s.t.Fatalf("%d %s, want an event stream", response.StatusCode, response.Header.Get("Content-Type"))
+	}
+	return &listener{s.t, response, bufio.NewScanner(response.Body)}
+}
+
+// wants waits for lines in this order.
+func (l *listener) wants(lines ...string) {
+	l.t.Helper()
+	for _, want := range lines {
+		for l.lines.Scan() && l.lines.Text() != want {
+			continue
+		}
+		if l.lines.Text() != want {
+			l.t.Fatalf("the stream ended before %q: %v", want, l.lines.Err())
+		}
+	}
+}
+
+// ends wants the stream to end in good order.
+func (l *listener) ends() {
+	l.t.Helper()
+	for l.lines.Scan() {
+		continue
+	}
+	if err := l.lines.Err(); err != nil {
+		l.t.Errorf("the stream was cut: %v", err)
+	}
+}
+
 func webSocket(t *testing.T, launch Launcher) {
-	s := Open(t, launch, nil)
+	s := Open(t, launch, map[string]string{"RECESS_GRACE": "1h"})
 	address := "ws" + strings.TrimPrefix(s.Base, "http") + "/ws"
 	dial := func(origin string) (*websocket.Conn, int) {
 		t.Helper()
@@ -82,16 +114,28 @@ func webSocket(t *testing.T, launch Launcher) {
 			t.Fatalf("%.20q came back as %.20q, error %v", text, got, err)
 		}
 	}
+	closes := func(conn *websocket.Conn, why string) {
+		t.Helper()
+		_, _, err := conn.Read(t.Context())
+		var closed websocket.CloseError
+		if !errors.As(err, &closed) || closed.Code != websocket.StatusServiceRestart || closed.Reason != why {
+			t.Errorf("it was closed with %v, want 1012 and %q", err, why)
+		}
+	}
 	s.On(recess.Opening{})
+	closes(conn, shop.Maintenance)
 	if _, status := dial(s.Base); status != http.StatusServiceUnavailable {
 		t.Errorf("while the site is closed: status %d, want 503", status)
 	}
+	s.Off()
+	last, status := dial(s.Base)
+	if last == nil {
+		t.Fatalf("open again: status %d, want 101", status)
+	}
+	defer last.CloseNow()
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Stop() }()
-	_, _, err := conn.Read(t.Context())
-	if websocket.CloseStatus(err) != websocket.StatusServiceRestart {
-		t.Errorf("it was closed with %v, want 1012", err)
-	}
+	closes(last, shop.Restarting)
 	if err := <-stopped; err != nil {
 		t.Errorf("it did not end well: %v", err)
 	}

@@ -48,6 +48,8 @@ type Instance struct {
 	LastError     string               `json:"last_error"`
 	Source        string               `json:"source"` // where it reads the state from; "" if it has one place only
 	InFlight      int64                `json:"in_flight"`
+	Streams       int64                `json:"streams"`   // of these, long-lived requests
+	Closing       int64                `json:"closing"`   // of the streams, those that were told to end
 	Remembers     bool                 `json:"remembers"` // it holds a document that the backend has lost
 }
 
@@ -56,7 +58,7 @@ func InstancesOf(fleet []recess.Instance) []Instance {
 	all := []Instance{}
 	for _, i := range fleet {
 		all = append(all, Instance{
-			i.ID, i.Name, i.Host, i.PID, i.Version, i.Epoch, i.Revision, i.Follower, instant(i.FollowerSince), i.LastError, i.Source, i.InFlight,
+			i.ID, i.Name, i.Host, i.PID, i.Version, i.Epoch, i.Revision, i.Follower, instant(i.FollowerSince), i.LastError, i.Source, i.InFlight, i.Streams, i.Closing,
 			len(i.Known) > 0,
 		})
 	}
