@@ -38,9 +38,15 @@ func (e *Engine) announce(ctx context.Context, presence state.Presence) {
 	defer e.withdraw(ctx, presence)
 	sleepUntil(ctx, e.known, announceSpacing) // "initializing" would be old as soon as it is written
 	failing := false
+	var offset time.Duration
 	for ctx.Err() == nil {
 		said := e.report()
-		_, err := presence.Announce(ctx, e.id, said.encode(), announcementLasts)
+		said.ClockOffset = offset.Milliseconds()
+		began := e.now()
+		at, err := presence.Announce(ctx, e.id, said.encode(), announcementLasts)
+		if err == nil {
+			offset = clockOffset(began, e.now(), at)
+		}
 		switch {
 		case ctx.Err() != nil || errors.Is(err, state.ErrClosed):
 			return
@@ -54,6 +60,20 @@ func (e *Engine) announce(ctx context.Context, presence state.Presence) {
 		failing = err != nil
 		e.untilNews(ctx, said.Earlier)
 	}
+}
+
+// clockOffset is by how much our clock is ahead of the store's at least, if it was asked between two instants of ours. It is
+// negative if ours is behind, and 0 as long as both may agree.
+func clockOffset(asked, answered, store time.Time) time.Duration {
+	switch {
+	case store.IsZero():
+		return 0
+	case store.Before(asked):
+		return asked.Sub(store)
+	case store.After(answered):
+		return answered.Sub(store)
+	}
+	return 0
 }
 
 // untilNews returns when there is something new to announce, or a heartbeat is due. said is how much work from before a

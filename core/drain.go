@@ -123,6 +123,9 @@ func (i DrainInstance) String() string { return i.ID + " " + i.Words() }
 func (i DrainInstance) Words() string {
 	switch i.Phase {
 	case Behind:
+		if behind := time.Duration(-i.ClockOffset) * time.Millisecond; i.late && behind > 0 {
+			return fmt.Sprintf("knows the change but does not refuse yet: its clock is %s behind the backend's", behind.Round(time.Second/10))
+		}
 		if i.late {
 			return "knows the change but does not refuse yet: is its clock behind, or its version older?"
 		}

@@ -355,6 +355,20 @@ func TestADrainNeedsAWindowThatRefuses(t *testing.T) {
 	})
 }
 
+func TestWhoKnowsTheChangeAndDoesNotRefuseIsAskedForItsClock(t *testing.T) {
+	d := &drain{state: state.State{Epoch: 1, Revision: 1}, windows: []state.Window{{ID: "w"}}}
+	for offset, want := range map[int64]string{
+		0:     "is its clock behind, or its version older?",
+		700:   "is its clock behind, or its version older?",
+		-5250: "its clock is 5.3s behind the backend's",
+	} {
+		i := d.judge(Instance{Name: "web", Epoch: 1, Revision: 1, ClockOffset: offset})
+		if i.Phase != Behind || !strings.Contains(i.Words(), want) {
+			t.Errorf("with an offset of %d ms it is %s: %q", offset, i.Phase, i.Words())
+		}
+	}
+}
+
 func TestADrainOutlivesABackendThatDoesNotAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, Policy{})

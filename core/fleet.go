@@ -42,6 +42,10 @@ type Instance struct {
 	// Earlier until they do. Of the others some may, see [Controller.Drain].
 	Streams int64 `json:"streams,omitempty"`
 	Closing int64 `json:"closing,omitempty"`
+	// ClockOffset is by how many milliseconds at least its clock is ahead of the backend's (negative: behind), as its last
+	// announcement but one has found; 0 while they may agree, and where the backend does not tell its time. Windows begin
+	// and end by that much too early there.
+	ClockOffset int64 `json:"clock_offset_ms,omitempty"`
 	// ReportOnly is Policy.ReportOnly: the instance refuses nothing, whatever runs.
 	ReportOnly bool `json:"report_only,omitempty"`
 	// Left says that the instance has ended in good order while a window was running.

@@ -144,6 +144,51 @@ func TestAnInstanceSaysWhatItFollowsAndTakesItsLeave(t *testing.T) {
 	})
 }
 
+// skewed is a store whose clock is another, and which takes its time.
+type skewed struct {
+	*memstate.Backend
+	ahead, takes time.Duration
+	silent       bool
+}
+
+func (s *skewed) Announce(ctx context.Context, id string, data []byte, ttl time.Duration) (time.Time, error) {
+	time.Sleep(s.takes / 2)
+	at, err := s.Backend.Announce(ctx, id, data, ttl)
+	time.Sleep(s.takes / 2)
+	if s.silent {
+		at = time.Time{}
+	}
+	return at.Add(s.ahead), err
+}
+
+func TestAnInstanceTellsHowFarItsClockIsOff(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		store skewed
+		want  int64
+	}{
+		{"it is right", skewed{}, 0},
+		{"it is behind", skewed{ahead: 5 * time.Second}, -5000},
+		{"it is ahead", skewed{ahead: -1500 * time.Millisecond}, 1500},
+		{"an answer that takes longer says nothing", skewed{ahead: 400 * time.Millisecond, takes: time.Second}, 0},
+		{"it is behind by that much at least", skewed{ahead: 5 * time.Second, takes: time.Second}, -4500},
+		{"a store without a clock", skewed{silent: true}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c.store.Backend = memstate.New(memstate.Config{})
+				t.Cleanup(func() { c.store.Close() })
+				started(t, Config{Backend: &c.store})
+				time.Sleep(2 * heartbeat)
+				synctest.Wait()
+				if fleet := fleetOf(t, &c.store); len(fleet) != 1 || fleet[0].ClockOffset != c.want {
+					t.Errorf("it announces %+v, want an offset of %d", fleet, c.want)
+				}
+			})
+		})
+	}
+}
+
 func TestAnIdleInstanceIsAnnouncedRarelyAndABusyOneNotOften(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newFallible()

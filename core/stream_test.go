@@ -138,6 +138,7 @@ func TestAStreamThatIsToldHasItsTimeThenLosesItsContextThenItsConnection(t *test
 					t.Errorf("its context ended after %v: %v", took, context.Cause(s.Context()))
 				}
 				time.Sleep(time.Hour)
+				synctest.Wait()
 				if took := time.Time(*closed).Sub(began); took != c.grace+lastWord {
 					t.Errorf("it was closed after %v", took)
 				}

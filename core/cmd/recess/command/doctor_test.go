@@ -128,6 +128,26 @@ func TestADoctorWhoCannotReadSaysWhyAndExitsWithFive(t *testing.T) {
 	}
 }
 
+func TestADoctorSaysWhoseClockIsWrong(t *testing.T) {
+	b := memstate.New(memstate.Config{})
+	defer b.Close()
+	for id, offset := range map[string]string{"web-1": "-5200", "web-2": "90000", "web-3": "1999"} {
+		said := `{"name":"` + id + `","follower":"valid","clock_offset_ms":` + offset + `}`
+		if _, err := b.Announce(t.Context(), id, []byte(said), time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, text := runs(t, b, "doctor")
+	says(t, "the doctor", text, code, 0,
+		"warning  clock      that of web-1 is 5 seconds behind the backend's", "begin and end there by so much too late",
+		"warning  clock      that of web-2 is 90 seconds ahead of the backend's", "begin and end there by so much too early")
+	if strings.Contains(text, "that of web-3") {
+		t.Errorf("it complains of less than backends can tell:\n%s", text)
+	}
+	code, text = runs(t, b, "doctor", "--json")
+	says(t, "the same in JSON", text, code, 0, `"clock_offset_ms": -5200`)
+}
+
 // prepared is a backend that has to be prepared.
 type prepared struct {
 	state.Backend

@@ -141,8 +141,26 @@ func (d *doctor) fleet(ctx context.Context, backend state.Backend) {
 	default:
 		d.find("instances", report.OK, fmt.Sprintf("%d follow the state", len(fleet)), "")
 	}
+	d.clocks(fleet)
 	if lost, holder, ok := recess.Remembered(fleet); ok {
 		d.remembered("memory", "instance "+holder.ID, lost, "--from-instance")
+	}
+}
+
+// clockTolerance is how far an instance's clock may be from the backend's. Some backends count in seconds.
+const clockTolerance = 2 * time.Second
+
+// clocks tells of instances whose clocks are wrong, or the backend's is.
+func (d *doctor) clocks(fleet []recess.Instance) {
+	for _, i := range fleet {
+		offset, way, when := time.Duration(i.ClockOffset)*time.Millisecond, "ahead of", "early"
+		if offset < 0 {
+			offset, way, when = -offset, "behind", "late"
+		}
+		if offset >= clockTolerance {
+			d.find("clock", report.Warning, fmt.Sprintf("that of %s is %s %s the backend's", i.ID, moment.Words(offset), way),
+				"Windows begin and end there by so much too "+when+": see to the machines' time service (NTP).")
+		}
 	}
 }
 
