@@ -22,12 +22,25 @@ type inquiry struct {
 	ahead   bool   // it is asked for a window that is yet to come: nothing may happen by it
 	reason  Reason // the allowance that hit, and its rule
 	rule    string
+	snap    *snapshot // what is decided on, and the window that covers the request, for the ramp's turn; nil if none does
+	covered *window
 
 	path    rule.Path
 	host    string
 	hasPath bool
 	hasHost bool
 	marker  Marker
+	who     User // once it was asked
+	hasWho  bool
+}
+
+// whoAsks is who is logged in, as far as anybody still is.
+func (q *inquiry) whoAsks() User {
+	if !q.hasWho {
+		q.asking = "Hooks.User"
+		q.who, q.hasWho = q.request.User(), true
+	}
+	return q.who
 }
 
 func (q *inquiry) pathForms() rule.Path {
@@ -89,6 +102,7 @@ func (s *snapshot) decide(q *inquiry) verdict {
 	q.miss(ReasonOpen)
 
 	// 4. to 11. Is there an allowance?
+	q.snap, q.covered = s, w
 	if q.allowed() {
 		return verdict{reason: q.reason, rule: q.rule, window: w}
 	}
@@ -118,6 +132,7 @@ func (q *inquiry) allowed() bool {
 		q.ask(ReasonHost, q.allowedHost()) ||
 		q.ask(ReasonHeader, q.secretHeader()) ||
 		q.ask(ReasonPredicate, q.predicate()) ||
+		q.ask(ReasonRamp, q.turn()) ||
 		q.ask(ReasonRedirectTarget, q.redirectTarget())
 }
 
@@ -151,10 +166,10 @@ func (q *inquiry) user() string {
 	if !c.users {
 		return ""
 	}
-	q.asking = "Hooks.User"
-	u := q.request.User()
+	u := q.whoAsks()
 	if c.policy.Logout.of(u) {
 		u = q.logout()
+		q.who = u
 	}
 	switch {
 	case c.policy.AllowAnonymous && !u.Authenticated:

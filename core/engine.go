@@ -234,6 +234,7 @@ func (e *Engine) adopt(s state.State) {
 func (e *Engine) rebuild(now time.Time) {
 	before := e.snap.Load()
 	snap := e.compileSnapshot(&e.current, now)
+	snap.keepShares(before)
 	e.move(before, snap, now)
 	e.snap.Store(snap)
 	before.letGo()

@@ -41,6 +41,10 @@ type Ending struct {
 	Scope  string // the part of the site; "" is the whole site's own windows, not those of its scopes
 	Name   string // only the windows of this name; "" is all of the scope's
 	Reason string // for the history
+	// Ramp reopens by degrees: the running windows let in a growing share of the visitors, and end when it is over, or at
+	// their own end if that comes first. Whole seconds, up to state.MaxRamp. Windows that only announce or hold, and planned
+	// ones, are ended at once; one that reopens already goes on as it does.
+	Ramp time.Duration
 }
 
 // apply is the edit of [Controller].On.
@@ -56,6 +60,9 @@ func (o Opening) apply(s *state.State, now time.Time) (Change, error) {
 			continue
 		}
 		before := *w
+		if w.Reopening(now) { // it closes again
+			w.Ramp, w.End = 0, time.Time{}
+		}
 		o.update(w)
 		if sameWindow(&before, w) {
 			return Change{}, nil
@@ -207,17 +214,26 @@ func sameWindow(a, b *state.Window) bool {
 	if a.Repeat != nil && b.Repeat != nil {
 		sameTimes = sameRepeat(a.Repeat, b.Repeat)
 	}
-	return a.Mode == b.Mode && (a.Repeat == nil) == (b.Repeat == nil) && sameTimes && a.Hold == b.Hold &&
+	return a.Mode == b.Mode && (a.Repeat == nil) == (b.Repeat == nil) && sameTimes && a.Hold == b.Hold && a.Ramp == b.Ramp &&
 		a.Reason == b.Reason && maps.Equal(a.Messages, b.Messages)
 }
 
 // apply is the edit of [Controller].Off.
 func (o Ending) apply(s *state.State, now time.Time) (Change, error) {
+	if o.Ramp < 0 || o.Ramp > state.MaxRamp || o.Ramp%time.Second != 0 {
+		return Change{}, fmt.Errorf("%w: a ramp of %s: use whole seconds, at most %s", ErrInvalidOrder, o.Ramp, state.MaxRamp)
+	}
 	var change Change
 	var kept []state.Window
 	for _, w := range live(s.Windows, now) {
 		switch {
 		case w.Scope != o.Scope || o.Name != "" && w.Name != o.Name:
+			kept = append(kept, w)
+		case o.Ramp > 0 && w.Reopening(now):
+			kept = append(kept, w)
+		case o.Ramp > 0 && w.Repeat == nil && rampable(&w, now):
+			w = ramped(w, o.Ramp, now)
+			change.Updated = append(change.Updated, w)
 			kept = append(kept, w)
 		case w.Repeat == nil:
 			change.Ended = append(change.Ended, w)
@@ -226,12 +242,32 @@ func (o Ending) apply(s *state.State, now time.Time) (Change, error) {
 			w = endOccurrence(w, now)
 			change.Recurring = append(change.Recurring, w)
 			kept = append(kept, w)
+			if last := change.Ended[len(change.Ended)-1]; o.Ramp > 0 && rampable(&last, now) {
+				last.ID, last.Repeat = state.NewID(), nil
+				last = ramped(last, o.Ramp, now)
+				change.Opened, kept = append(change.Opened, last), append(kept, last)
+			}
 		default: // it stays planned
 			kept = append(kept, w)
 		}
 	}
 	s.Windows = kept
 	return change, nil
+}
+
+// rampable reports whether a window can reopen by degrees: it refuses visitors now, and does not only keep them waiting.
+func rampable(w *state.Window, now time.Time) bool {
+	return w.Phase(now) == state.Running && (w.Mode == state.Full || w.Mode == state.ReadOnly)
+}
+
+// ramped is a window that reopens from now on, and is over with its ramp, or at its own end if that comes first.
+func ramped(w state.Window, ramp time.Duration, now time.Time) state.Window {
+	now = utc(now)
+	if left := w.End.Sub(now).Truncate(time.Second); !w.End.IsZero() && left < ramp {
+		ramp = max(left, time.Second)
+	}
+	w.End, w.Ramp = now.Add(ramp), ramp
+	return w
 }
 
 // cancelling is the edit of [Controller].Cancel.

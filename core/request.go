@@ -85,7 +85,8 @@ func (f Force) String() string {
 
 // User is who is asking. The zero User is anonymous.
 type User struct {
-	// Name is for logs and explanations only.
+	// Name is for logs and explanations, and what a user's turn is drawn by while a window reopens by degrees: it should be
+	// the same in every session.
 	Name string
 	// Authenticated is true for anybody who is logged in. It must come from a verified source: a token's claims
 	// count only after its signature was checked.

@@ -171,7 +171,7 @@ func (e *Engine) PublicStatus() PublicStatus {
 		p.StartsAt, p.EndsAt = instant(w.Start), instant(w.End)
 	}
 	if p.Active {
-		compiled := window{Window: *w}
+		compiled := window{Window: *w, reopens: w.Reopening(e.now())}
 		if seconds := int((compiled.retryAfter(e.rules, e.now()) + time.Second - 1) / time.Second); seconds > 0 {
 			p.RetryAfter = &seconds
 		}

@@ -34,8 +34,10 @@ type snapshot struct {
 // window is a state.Window, compiled.
 type window struct {
 	state.Window
-	scope *scope      // nil for the whole site, and for a scope known by markers only
-	known atomic.Bool // it was looked at whether the application defines the scope at all
+	scope   *scope        // nil for the whole site, and for a scope known by markers only
+	known   atomic.Bool   // it was looked at whether the application defines the scope at all
+	share   atomic.Uint64 // of the turns of all visitors, the part that is let in: see ramp.go
+	reopens bool          // its ramp has begun
 
 	// answers are the prepared refusals; nil until they are. Engine.answers returns them.
 	answers   atomic.Pointer[page.Set]
@@ -112,6 +114,8 @@ func (e *Engine) compileWindow(from *state.Window, now time.Time) *window {
 		w.passHeader = fields(page.HeaderName, page.ModeField(string(w.Mode), w.Scope, false, time.Time{}, w.End))
 		return w
 	}
+	w.reopens = w.Reopening(now)
+	w.grow(now)
 	value.Active = true
 	allowed := value
 	allowed.Allowed = true
@@ -162,7 +166,7 @@ func fields(pairs ...string) []page.Field {
 func (w *window) pageNotice(c *rules, now time.Time) page.Notice {
 	return page.Notice{
 		Mode: string(w.Mode), Scope: w.Scope, Starts: w.Start, Ends: w.End, Messages: w.Messages,
-		RetryAfter: w.retryAfter(c, now),
+		RetryAfter: w.retryAfter(c, now), Reopening: w.reopens,
 	}
 }
 
@@ -177,12 +181,17 @@ func (w *window) retryAfter(c *rules, now time.Time) time.Duration {
 	case w.End.IsZero():
 		return c.retryAfter
 	}
-	return max(w.End.Sub(now), time.Second)
+	left := max(w.End.Sub(now), time.Second)
+	if w.reopens {
+		return min(left, rampRetry(w.Ramp))
+	}
+	return left
 }
 
 // refresh renews what counts down in the prepared answers.
 func (s *snapshot) refresh(now time.Time) {
 	for _, w := range s.running {
+		w.grow(now)
 		if set := w.answers.Load(); set != nil && !w.End.IsZero() {
 			w.answers.Store(set.With(w.retryAfter(s.rules, now)))
 		}
@@ -196,6 +205,11 @@ func (s *snapshot) same(windows *state.State, now time.Time) bool {
 	planned = slices.DeleteFunc(planned, func(w state.Window) bool { return !told(&w, now) })
 	if s == nil {
 		return len(running)+len(planned) == 0
+	}
+	for _, w := range s.running {
+		if w.reopens != w.Reopening(now) {
+			return false
+		}
 	}
 	return len(running) == len(s.running)+len(s.announced) && len(planned) == len(s.planned) &&
 		has(running, s.running, s.announced) && has(planned, s.planned)
@@ -286,6 +300,9 @@ func describeWindow(w *state.Window) string {
 	}
 	if !w.Start.IsZero() {
 		text += ", from " + w.Start.UTC().Format(time.RFC3339)
+	}
+	if w.Ramp > 0 {
+		text += ", reopening within " + w.Ramp.String()
 	}
 	if !w.End.IsZero() {
 		text += ", until " + w.End.UTC().Format(time.RFC3339)

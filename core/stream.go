@@ -96,6 +96,9 @@ func (s *Stream) learn(r Request) {
 	q.asking = "Marker"
 	q.marker = r.Marker()
 	s.about.marker = q.marker
+	if snap := s.engine.snap.Load(); snap != nil { // it may be the visitor's turn
+		q.snap, q.covered = snap, snap.covering(q)
+	}
 	s.spared = q.marker.Force == ForcedOff || q.allowed()
 }
 

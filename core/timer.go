@@ -49,6 +49,13 @@ func (e *Engine) arm(now time.Time) {
 	if next := e.current.NextBoundary(now); !next.IsZero() {
 		wait = min(wait, next.Sub(now))
 	}
+	if snap != nil {
+		for _, w := range snap.running {
+			if w.reopens {
+				wait = min(wait, rampEvery(w.Ramp))
+			}
+		}
+	}
 	if snap != nil && e.rules.retryAfter > 0 {
 		for _, w := range snap.running {
 			if !w.End.IsZero() {

@@ -21,6 +21,7 @@ type Notice struct {
 	Scope        string            // the scope's name; "" is the whole site
 	Starts, Ends time.Time         // of the window; zero: not known, and not spoken of
 	RetryAfter   time.Duration     // 0: send none; otherwise sent in whole seconds, rounded up, never below 1
+	Reopening    bool              // a growing share of the visitors is let in, all of them at Ends
 	Messages     map[string]string // the operator's words: BCP 47 tag to plain text; "" is the default language
 }
 
@@ -104,6 +105,14 @@ func (n Notice) words() words {
 		w.until = "Expected to end"
 	case n.Scope != "":
 		w.sentence = "This part of the site is being worked on. Please come back a little later."
+	}
+	if n.Reopening {
+		w.title = "Opening again"
+		w.sentence = "This site is opening again, step by step, and your turn is about to come. Please try again in a moment."
+		if n.Mode == modeReadOnly {
+			w.sentence = "Changes are possible again step by step, and your turn is about to come. What you just sent was not saved: please try again in a moment."
+		}
+		w.until = "Open for everybody"
 	}
 	return w
 }

@@ -190,6 +190,9 @@ func TestBuiltInPage(t *testing.T) {
 		{"says that nothing was saved when reading goes on", Notice{Mode: "readonly", Ends: ends}, "", []string{
 			"<title>Read-only for now</title>", "was not saved", "Expected to end",
 		}, []string{"Closed"}},
+		{"says that the turn is about to come", Notice{Reopening: true, Ends: ends}, "", []string{
+			"<title>Opening again</title>", "your turn is about to come", "Open for everybody",
+		}, []string{"Closed", "Expected"}},
 		{"rounds the end up to a minute", Notice{Ends: ends.Add(time.Second)}, "", []string{
 			`datetime="2026-11-21T16:30:01Z"`, "16:31 UTC",
 		}, nil},

@@ -35,7 +35,8 @@ type window struct {
 	Mode     Mode              `json:"mode"`
 	Start    time.Time         `json:"start,omitzero"`
 	End      time.Time         `json:"end,omitzero"`
-	Hold     int64             `json:"hold,omitempty"` // seconds
+	Hold     string            `json:"hold,omitempty"`
+	Ramp     string            `json:"ramp,omitempty"`
 	Repeat   *Repeat           `json:"repeat,omitempty"`
 	Messages map[string]string `json:"messages,omitempty"`
 	Reason   string            `json:"reason,omitempty"`
@@ -171,7 +172,7 @@ func (w Window) MarshalJSON() ([]byte, error) {
 	if w.Repeat != nil {
 		w.Start, w.End = time.Time{}, time.Time{}
 	}
-	return join(window{w.ID, w.Name, w.Scope, w.Mode, w.Start, w.End, int64(w.Hold / time.Second), w.Repeat, w.Messages, w.Reason, w.OpenedBy, w.OpenedAt}, w.Extra)
+	return join(window{w.ID, w.Name, w.Scope, w.Mode, w.Start, w.End, writeLength(w.Hold), writeLength(w.Ramp), w.Repeat, w.Messages, w.Reason, w.OpenedBy, w.OpenedAt}, w.Extra)
 }
 
 // UnmarshalJSON reads a window as [Decode] does.
@@ -187,20 +188,53 @@ func (w *Window) UnmarshalJSON(data []byte) error {
 	if len(v.Messages) == 0 {
 		v.Messages = nil
 	}
-	hold, err := seconds("hold", v.Hold, MaxHold)
+	hold, err := optionalLength("hold", v.Hold)
 	if err != nil {
 		return err
 	}
-	*w = Window{v.ID, v.Name, v.Scope, v.Mode, v.Start, v.End, hold, v.Repeat, v.Messages, v.Reason, v.OpenedBy, v.OpenedAt, extra}
+	ramp, err := optionalLength("ramp", v.Ramp)
+	if err != nil {
+		return err
+	}
+	*w = Window{v.ID, v.Name, v.Scope, v.Mode, v.Start, v.End, hold, ramp, v.Repeat, v.Messages, v.Reason, v.OpenedBy, v.OpenedAt, extra}
 	return nil
 }
 
-// seconds reads a length of time, up to a limit.
-func seconds(what string, n int64, limit time.Duration) (time.Duration, error) {
-	if n < 0 || n > int64(limit/time.Second) {
-		return 0, fmt.Errorf("%s: %d seconds: it has to be between 0 and %d", what, n, int64(limit/time.Second))
+// readLength reads a length of time.
+func readLength(what, text string) (time.Duration, error) {
+	length, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %.40q is no length: write it as in 2h, 90m or 1h30m", what, text)
 	}
-	return time.Duration(n) * time.Second, nil
+	return length, nil
+}
+
+// optionalLength reads a length of time; "" is none.
+func optionalLength(what, text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	return readLength(what, text)
+}
+
+// writeLength writes an optional length.
+func writeLength(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return shortLength(d)
+}
+
+// shortLength writes a length without the units that are zero: 2h instead of 2h0m0s.
+func shortLength(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 // UnmarshalJSON reads an entry by the exact names of its members, as [Decode] does everywhere.

@@ -27,6 +27,8 @@ func full() state.State {
 		}, {
 			ID: "w2", Mode: state.Hold, Hold: 45 * time.Second,
 		}, {
+			ID: "w4", Mode: state.Full, End: noon, Ramp: 10 * time.Minute,
+		}, {
 			ID: "w3", Mode: state.Full, OpenedAt: noon,
 			Repeat: &state.Repeat{
 				Cron: "0 1 * * SUN", Zone: "Europe/Berlin", For: 90 * time.Minute, After: noon,

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -57,24 +56,12 @@ func (r *Repeat) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(known, &v); err != nil {
 		return err
 	}
-	length, err := time.ParseDuration(v.For)
+	length, err := readLength("repeat: for", v.For)
 	if err != nil {
-		return fmt.Errorf("repeat: for: %.40q is no length: write it as in 2h, 90m or 1h30m", v.For)
+		return err
 	}
 	*r = Repeat{v.Cron, v.Zone, length, v.After, extra}
 	return nil
-}
-
-// shortLength writes a length without the units that are zero: 2h instead of 2h0m0s.
-func shortLength(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }
 
 // String is the recurrence in words: `every "0 1 * * SUN" in Europe/Berlin for 2h`.

@@ -45,6 +45,9 @@ type Window struct {
 	// Hold is how long a window of mode [Hold] keeps one request waiting at most, in whole seconds, up to [MaxHold]. Zero
 	// is [DefaultHold]; of other modes it is zero.
 	Hold time.Duration
+	// Ramp is for how long before its End the window lets in a growing share of the visitors, in whole seconds, up to
+	// [MaxRamp]: see [Window.Share]. Zero: all come in at the End.
+	Ramp time.Duration
 	// Repeat makes the window recur; nil for one that runs once. Start and End of a recurring window are those of one
 	// occurrence, filled in by [Window.At], and zero in a document.
 	Repeat *Repeat
@@ -147,12 +150,17 @@ func (s *State) In(phase Phase, now time.Time) []Window {
 	return in
 }
 
-// NextBoundary returns the first instant after now at which some window begins or ends; zero if there is none.
+// NextBoundary returns the first instant after now at which some window begins, begins to reopen or ends; zero if there is
+// none.
 func (s *State) NextBoundary(now time.Time) time.Time {
 	var next time.Time
 	for i := range s.Windows {
 		w := s.Windows[i].At(now)
-		for _, at := range [2]time.Time{w.Start, w.End} {
+		boundaries := [3]time.Time{w.Start, w.End}
+		if w.Ramp > 0 && !w.End.IsZero() {
+			boundaries[2] = w.End.Add(-w.Ramp)
+		}
+		for _, at := range boundaries {
 			if at.After(now) && (next.IsZero() || at.Before(next)) {
 				next = at
 			}

@@ -45,9 +45,10 @@ func TestWindowsByPhaseAndTheNextBoundary(t *testing.T) {
 		{ID: "ended", End: noon.Add(-time.Hour)},
 		{ID: "planned", Start: noon.Add(2 * time.Hour), End: noon.Add(3 * time.Hour)},
 		{ID: "open"},
+		{ID: "reopening", Start: noon.Add(-time.Hour), End: noon.Add(90 * time.Minute), Ramp: time.Hour},
 		{ID: "running", Start: noon, End: noon.Add(time.Hour)},
 	}}
-	for phase, want := range map[state.Phase]string{state.Ended: "ended", state.Planned: "planned", state.Running: "open running"} {
+	for phase, want := range map[state.Phase]string{state.Ended: "ended", state.Planned: "planned", state.Running: "open reopening running"} {
 		var ids []string
 		for _, w := range s.In(phase, noon) {
 			ids = append(ids, w.ID)
@@ -57,7 +58,7 @@ func TestWindowsByPhaseAndTheNextBoundary(t *testing.T) {
 		}
 	}
 	at := time.Time{}
-	for _, want := range []time.Duration{-time.Hour, 0, time.Hour, 2 * time.Hour, 3 * time.Hour} {
+	for _, want := range []time.Duration{-time.Hour, 0, 30 * time.Minute, time.Hour, 90 * time.Minute, 2 * time.Hour, 3 * time.Hour} {
 		if at = s.NextBoundary(at); !at.Equal(noon.Add(want)) {
 			t.Fatalf("the next boundary is %v, want %v", at, noon.Add(want))
 		}

@@ -121,6 +121,8 @@ func EncodeDjango(s State, now time.Time) ([]byte, error) {
 			return nil, inexpressible("mode %s: django's state file knows only full", w.Mode)
 		case w.Name != "":
 			return nil, inexpressible("window %s is held as %s: django's state file knows no names: leave out --as", w.ID, w.Name)
+		case w.Ramp > 0:
+			return nil, inexpressible("window %s reopens by degrees: django's state file knows no ramps: leave out --ramp", w.ID)
 		case len(w.Messages) > 0:
 			return nil, inexpressible("window %s has a message: django's state file knows no messages: leave out --message", w.ID)
 		case w.Reason != "":

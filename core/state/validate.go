@@ -76,6 +76,7 @@ func (w *Window) validate() error {
 	case w.Hold != 0 && w.Mode != Hold:
 		check(fmt.Errorf("hold: a window of mode %s holds nothing: only one of mode hold does", w.Mode))
 	}
+	check(w.checkRamp())
 	if w.Repeat != nil {
 		if err := w.Repeat.Check(); err != nil {
 			check(fmt.Errorf("repeat: %w", err))

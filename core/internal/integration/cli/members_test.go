@@ -13,7 +13,7 @@ import (
 // vanishes or is renamed breaks somebody's script.
 var documented = map[string]string{
 	"status":    "state exists active mode forced epoch revision running planned history problem",
-	"window":    "id name scope mode starts_at ends_at hold repeat messages reason opened_by opened_at",
+	"window":    "id name scope mode starts_at ends_at hold ramp_at share repeat messages reason opened_by opened_at",
 	"repeat":    "cron zone for_seconds after next_at",
 	"actor":     "name host source",
 	"entry":     "revision at by action windows reason replaced",

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"log/slog"
@@ -58,6 +60,7 @@ func drawRequest(t *rapid.T) *request {
 		},
 		user: recess.User{
 			Authenticated: rapid.Bool().Draw(t, "authenticated"), Staff: rapid.Bool().Draw(t, "staff"),
+			Name:      rapid.SampledFrom([]string{"", "alice", "bob"}).Draw(t, "name"),
 			Superuser: rapid.Bool().Draw(t, "superuser"), Roles: rapid.SampledFrom([][]string{nil, {"ops"}, {"dev"}}).Draw(t, "roles"),
 		},
 	}
@@ -91,7 +94,10 @@ func drawWindows(t *rapid.T, now time.Time) []state.Window {
 	for i := range windows {
 		w := state.Window{
 			ID: fmt.Sprint("w", i), Scope: rapid.SampledFrom(scopes).Draw(t, "scope"),
-			Mode: rapid.SampledFrom([]state.Mode{state.Announce, state.ReadOnly, state.Full}).Draw(t, "mode"),
+			Mode: rapid.SampledFrom([]state.Mode{state.Announce, state.ReadOnly, state.Hold, state.Full}).Draw(t, "mode"),
+		}
+		if w.Mode == state.Hold {
+			w.Hold = rapid.SampledFrom([]time.Duration{0, 5 * time.Second, time.Minute}).Draw(t, "hold")
 		}
 		start, length := rapid.IntRange(-3, 3).Draw(t, "start"), rapid.IntRange(0, 3).Draw(t, "length")
 		if start != 0 {
@@ -100,6 +106,12 @@ func drawWindows(t *rapid.T, now time.Time) []state.Window {
 		if length != 0 {
 			w.End = now.Add(time.Duration(start)*time.Hour + time.Duration(length)*time.Hour + time.Minute)
 		}
+		if w.Mode == state.Full || w.Mode == state.ReadOnly {
+			if share := rapid.SampledFrom([]int{0, 0, -1, 1, 50, 99}).Draw(t, "share"); share != 0 { // of the ramp this many percent are over
+				w.Ramp, w.Start = 1000*time.Second, time.Time{}
+				w.End = now.Add(w.Ramp - time.Duration(share)*10*time.Second)
+			}
+		}
 		windows[i] = w
 	}
 	return windows
@@ -107,15 +119,61 @@ func drawWindows(t *rapid.T, now time.Time) []state.Window {
 
 // covered is the definition, read off docs/concepts.md: some running window is about this request and its method.
 func covered(windows []state.Window, r *request, now time.Time) bool {
+	return len(covering(windows, r, now)) > 0
+}
+
+func covering(windows []state.Window, r *request, now time.Time) (all []state.Window) {
 	for _, w := range windows {
 		running := !now.Before(w.Start) && (w.End.IsZero() || now.Before(w.End))
 		unsafe := !slices.Contains([]string{"GET", "HEAD", "OPTIONS", "TRACE"}, r.method)
-		refuses := w.Mode == state.Full || w.Mode == state.ReadOnly && unsafe
+		refuses := w.Mode == state.Full || w.Mode == state.Hold || w.Mode == state.ReadOnly && unsafe
 		if running && refuses && inScope(w.Scope, r) {
-			return true
+			all = append(all, w)
 		}
 	}
-	return false
+	return all
+}
+
+// hold is the definition of waiting: what only windows of mode hold refuse waits, as long as the shortest of them says.
+func hold(windows []state.Window) time.Duration {
+	shortest := time.Duration(0)
+	for _, w := range windows {
+		length := w.Hold
+		if length == 0 {
+			length = 20 * time.Second
+		}
+		switch {
+		case w.Mode != state.Hold:
+			return 0
+		case shortest == 0 || length < shortest:
+			shortest = length
+		}
+	}
+	return shortest
+}
+
+// turn is the definition of the ramp: the visitor's turn has come in all windows that cover the request. sure is false where
+// that may change in this moment.
+func turn(windows []state.Window, r *request, loggedOut bool, now time.Time) (come, sure bool) {
+	who := "client " + string(netip.MustParseAddrPort(r.peer).Addr().AsSlice())
+	if strings.HasPrefix(r.peer, "[2001:db8::1]") {
+		who = "client \x20\x01\x0d\xb8" + strings.Repeat("\x00", 12) // its /64
+	}
+	if r.user.Authenticated && r.user.Name != "" && !loggedOut {
+		who = "user " + r.user.Name
+	}
+	come, sure = true, true
+	for _, w := range windows {
+		share := 0.0
+		if w.Ramp > 0 {
+			share = max(0, 1-w.End.Sub(now).Seconds()/w.Ramp.Seconds())
+		}
+		sum := sha256.Sum256([]byte(w.ID + "\x00" + who))
+		drawn := float64(binary.BigEndian.Uint64(sum[:8])) / (1 << 64)
+		come = come && drawn < share
+		sure = sure && (w.Ramp == 0 || drawn < share-0.01 || drawn > share+0.01)
+	}
+	return come, sure
 }
 
 // anyRefuses reports whether some window runs that refuses anything at all.
@@ -208,8 +266,9 @@ func TestDecisionsFollowTheirDefinition(t *testing.T) {
 }
 
 func check(t *rapid.T, policy recess.Policy, windows []state.Window, r *request, now time.Time, open bool, d recess.Decision) {
-	want := recess.ReasonWindow
+	want, waits := recess.ReasonWindow, time.Duration(0)
 	refuse, loggedOut := true, false
+	over := covering(windows, r, now)
 	switch {
 	case open || !anyRefuses(windows, now): // the route's own marker is not asked: it stands in the chain
 		refuse, want = false, recess.ReasonOpen
@@ -222,13 +281,21 @@ func check(t *rapid.T, policy recess.Policy, windows []state.Window, r *request,
 	default:
 		reason, logout := allowed(policy, r)
 		loggedOut = logout
-		if reason != "" {
+		come, sure := turn(over, r, logout, now)
+		switch {
+		case reason != "":
 			refuse, want = false, reason
+		case !sure:
+			return
+		case come:
+			refuse, want = false, recess.ReasonRamp
+		default:
+			waits = hold(over)
 		}
 	}
-	if d.Refuse != refuse || d.Reason != want || r.loggedOut != loggedOut {
-		t.Fatalf("%+v\nunder %+v\nwith %+v:\ngot refuse=%v %s (logged out %v), want refuse=%v %s (logged out %v)",
-			r, policy, windows, d.Refuse, d.Reason, r.loggedOut, refuse, want, loggedOut)
+	if d.Refuse != refuse || d.Reason != want || d.Hold != waits || r.loggedOut != loggedOut {
+		t.Fatalf("%+v\nunder %+v\nwith %+v:\ngot refuse=%v %s (waits %v, logged out %v), want refuse=%v %s (waits %v, logged out %v)",
+			r, policy, windows, d.Refuse, d.Reason, d.Hold, r.loggedOut, refuse, want, waits, loggedOut)
 	}
 	if !d.Refuse && covered(windows, r, now) && d.Rule == "" {
 		t.Fatalf("passed without a rule: %+v", d)

@@ -22,12 +22,12 @@ var valued = []string{"--state", "--timeout"}
 // What design.md names and this release does not bring yet. The parser would suggest what is spelled alike: on for run.
 var (
 	unreleasedCommands = []string{"pass", "history", "explain", "preview"}
-	unreleasedFlags    = []string{"--ramp", "--lease"}
+	unreleasedFlags    = []string{"--lease"}
 )
 
 // timed are the flags that take a time, and negative is one as people type it: the parser takes it for a flag.
 var (
-	timed    = []string{"--for", "--until", "--start", "--timeout", "--within", "--hold"}
+	timed    = []string{"--for", "--until", "--start", "--timeout", "--within", "--hold", "--ramp"}
 	negative = regexp.MustCompile(`^-\.?\d`)
 )
 

@@ -223,6 +223,15 @@ func (c *offCommand) run(ctx context.Context, s *session) error {
 	}
 	o := recess.Ending{Scope: c.Scope, Name: c.As, Reason: c.Reason}
 	what := report.Place(c.Scope)
+	if c.Ramp != nil {
+		var err error
+		if o.Ramp, err = moment.ParseLength(*c.Ramp); err != nil {
+			return usage("--ramp: %s", err)
+		}
+		if o.Ramp > state.MaxRamp || o.Ramp%time.Second != 0 {
+			return usage("--ramp: %s: use whole seconds, 24h at most", *c.Ramp)
+		}
+	}
 	if c.As != "" {
 		what += ", held as " + report.Clean(c.As)
 	}

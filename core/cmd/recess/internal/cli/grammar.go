@@ -106,9 +106,10 @@ type scheduleCommand struct {
 }
 
 type offCommand struct {
-	Scope  string `placeholder:"NAME" help:"The part of the site. Without it: the whole site's own windows, not those of its scopes."`
-	As     string `placeholder:"NAME" help:"End only the windows of this name."`
-	Reason string `placeholder:"TEXT" help:"For the history."`
+	Scope  string  `placeholder:"NAME" help:"The part of the site. Without it: the whole site's own windows, not those of its scopes."`
+	As     string  `placeholder:"NAME" help:"End only the windows of this name."`
+	Ramp   *string `placeholder:"D" help:"Reopen by degrees: let in a growing share of the visitors, all of them after this long."`
+	Reason string  `placeholder:"TEXT" help:"For the history."`
 	askFlag
 	// These are asked for by habit, and get a better answer than "unknown flag".
 	For   *string `hidden:""`

@@ -35,6 +35,9 @@ yes, true and 1 mean the same as on.`,
     PROGRAM off
     PROGRAM off --scope checkout
     PROGRAM off --as migration       end one hold; the others go on
+    PROGRAM off --ramp 10m           reopen by degrees: all are let in after ten minutes
+
+While it reopens, a visitor who was let in stays in: users are told apart by their names, others by their addresses. A further off opens at once, on closes again.
 
 A state that makes no sense is repaired by off: the broken text is kept, and it is said where. no, false and 0 mean the same as off.`,
 	"status": `For people, for programs, and for scripts that only want to know whether something is refused:

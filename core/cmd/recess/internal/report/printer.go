@@ -61,6 +61,9 @@ func (p *Printer) window(w *Window) {
 	}
 	p.times(w)
 	p.next(w)
+	if w.RampAt != nil {
+		p.detail("reopening", "from "+moment.Format(*w.RampAt, p.Loc)+" a growing share of the visitors is let in")
+	}
 	if w.Hold != nil {
 		p.detail("waiting", "a request waits "+moment.Words(time.Duration(*w.Hold)*time.Second)+" at most")
 	}

@@ -2,6 +2,7 @@
 package report
 
 import (
+	"math"
 	"time"
 
 	recess "github.com/recess-go/recess/core"
@@ -32,6 +33,8 @@ type Window struct {
 	StartsAt *time.Time        `json:"starts_at"` // null: it has begun
 	EndsAt   *time.Time        `json:"ends_at"`   // null: until somebody ends it
 	Hold     *int              `json:"hold"`      // seconds for which a request waits at most; null unless the mode is hold
+	RampAt   *time.Time        `json:"ramp_at"`   // null: everybody is let in at the end; else since when a growing share is
+	Share    float64           `json:"share"`     // of the visitors, that it lets in now: 0 to 1
 	Repeat   *Repeat           `json:"repeat"`    // null: it runs once; else starts_at and ends_at are those of what runs or comes next
 	Messages map[string]string `json:"messages"`  // by language tag, "" for everybody else
 	Reason   string            `json:"reason"`
@@ -100,9 +103,13 @@ type Event struct {
 // StatusOf describes a state at an instant.
 func StatusOf(s state.State, now time.Time) Status {
 	running := s.In(state.Running, now)
+	windows := Windows(running)
+	for i := range running {
+		windows[i].Share = math.Round(running[i].Share(now)*1000) / 1000
+	}
 	status := Status{
 		Exists: true, Epoch: s.Epoch, Revision: s.Revision,
-		Running: Windows(running), Planned: Windows(s.In(state.Planned, now)), History: []Entry{},
+		Running: windows, Planned: Windows(s.In(state.Planned, now)), History: []Entry{},
 	}
 	if mode, ok := strongest(running); ok {
 		status.Mode, status.Active = string(mode), mode != state.Announce
@@ -175,7 +182,7 @@ func WindowOf(w state.Window) Window {
 		hold = &seconds
 	}
 	return Window{
-		w.ID, w.Name, w.Scope, string(w.Mode), instant(w.Start), instant(w.End), hold, repeatOf(w), messages, w.Reason, Actor(w.OpenedBy), instant(w.OpenedAt),
+		w.ID, w.Name, w.Scope, string(w.Mode), instant(w.Start), instant(w.End), hold, rampOf(w), 0, repeatOf(w), messages, w.Reason, Actor(w.OpenedBy), instant(w.OpenedAt),
 	}
 }
 
@@ -197,4 +204,12 @@ func instant(t time.Time) *time.Time {
 	}
 	t = t.UTC()
 	return &t
+}
+
+// rampOf is when a window begins to let visitors in; null if it does not before its end.
+func rampOf(w state.Window) *time.Time {
+	if w.Ramp == 0 || w.End.IsZero() {
+		return nil
+	}
+	return instant(w.End.Add(-w.Ramp))
 }

@@ -44,6 +44,9 @@ func (s *Status) Headline() string {
 		return "Maintenance is OFF: every request passes. An announcement is shown."
 	}
 	whole := slices.IndexFunc(s.Running, func(w Window) bool { return w.Scope == "" && w.Mode == s.Mode })
+	if whole >= 0 && s.Running[whole].reopens() {
+		return fmt.Sprintf("Maintenance is ending for the whole site: %s.", s.Running[whole].reopening())
+	}
 	if whole >= 0 {
 		return fmt.Sprintf("Maintenance is ON for the whole site: %s.", effect(s.Mode))
 	}
@@ -57,7 +60,11 @@ func (s *Status) places() string {
 		if w.Mode == string(state.Announce) {
 			continue
 		}
-		if place := fmt.Sprintf("%s (%s)", Place(w.Scope), effect(w.Mode)); !slices.Contains(places, place) {
+		effect := effect(w.Mode)
+		if w.reopens() {
+			effect = w.reopening()
+		}
+		if place := fmt.Sprintf("%s (%s)", Place(w.Scope), effect); !slices.Contains(places, place) {
 			places = append(places, place)
 		}
 	}
@@ -65,6 +72,13 @@ func (s *Status) places() string {
 		return strings.Join(places[:n-1], ", ") + " and " + places[n-1]
 	}
 	return strings.Join(places, "")
+}
+
+// reopens reports whether the window lets in a share of the visitors.
+func (w *Window) reopens() bool { return w.Share > 0 }
+
+func (w *Window) reopening() string {
+	return fmt.Sprintf("%.0f %% of the visitors are let in, the others by degrees", 100*w.Share)
 }
 
 func planned(n int) string {
