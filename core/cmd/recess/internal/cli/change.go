@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	recess "github.com/recess-go/recess/core"
@@ -99,7 +100,7 @@ func (s *session) show(c *report.Change, asked proposal) {
 	}
 	switch {
 	case c.Action == "off":
-		s.remaining(&c.Status)
+		s.remaining(&c.Status, c.Updated)
 	case c.Action == "cancel" && len(c.Updated) > 0:
 		fmt.Fprintf(s.Out, "\nWhat runs of it goes on to its end. To end it now: %s\n", s.commandFor("off", c.Updated[0]))
 	case !c.Changed:
@@ -114,13 +115,20 @@ func (s *session) show(c *report.Change, asked proposal) {
 	}
 }
 
-// remaining names what "off" did not touch: at three in the morning nobody remembers the other scopes.
-func (s *session) remaining(status *report.Status) {
+// remaining names what "off" did not touch: at three in the morning nobody remembers the other scopes. What it has begun to
+// reopen is no such thing, and can be opened at once.
+func (s *session) remaining(status *report.Status, reopening []report.Window) {
 	p := s.printer
-	p.List("Still running", status.Running, p.Brief)
+	others := slices.DeleteFunc(slices.Clone(status.Running), func(w report.Window) bool {
+		return slices.ContainsFunc(reopening, func(r report.Window) bool { return r.ID == w.ID })
+	})
+	p.List("Still running", others, p.Brief)
 	p.List("Still planned", status.Planned, p.Brief)
-	if len(status.Running) > 0 {
-		fmt.Fprintf(s.Out, "\nTo end that too: %s\n", s.commandFor("off", status.Running[0]))
+	if len(reopening) > 0 {
+		fmt.Fprintf(s.Out, "\nTo open it at once: %s\n", s.commandFor("off", reopening[0]))
+	}
+	if len(others) > 0 {
+		fmt.Fprintf(s.Out, "\nTo end that too: %s\n", s.commandFor("off", others[0]))
 	}
 }
 

@@ -40,6 +40,8 @@ type Window struct {
 	Reason   string            `json:"reason"`
 	OpenedBy Actor             `json:"opened_by"`
 	OpenedAt *time.Time        `json:"opened_at"`
+
+	reopening bool // its ramp has begun
 }
 
 // Repeat is how a window recurs.
@@ -106,6 +108,7 @@ func StatusOf(s state.State, now time.Time) Status {
 	windows := Windows(running)
 	for i := range running {
 		windows[i].Share = math.Round(running[i].Share(now)*1000) / 1000
+		windows[i].reopening = running[i].Reopening(now)
 	}
 	status := Status{
 		Exists: true, Epoch: s.Epoch, Revision: s.Revision,
@@ -182,7 +185,7 @@ func WindowOf(w state.Window) Window {
 		hold = &seconds
 	}
 	return Window{
-		w.ID, w.Name, w.Scope, string(w.Mode), instant(w.Start), instant(w.End), hold, rampOf(w), 0, repeatOf(w), messages, w.Reason, Actor(w.OpenedBy), instant(w.OpenedAt),
+		w.ID, w.Name, w.Scope, string(w.Mode), instant(w.Start), instant(w.End), hold, rampOf(w), 0, repeatOf(w), messages, w.Reason, Actor(w.OpenedBy), instant(w.OpenedAt), false,
 	}
 }
 

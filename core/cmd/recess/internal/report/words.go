@@ -44,8 +44,8 @@ func (s *Status) Headline() string {
 		return "Maintenance is OFF: every request passes. An announcement is shown."
 	}
 	whole := slices.IndexFunc(s.Running, func(w Window) bool { return w.Scope == "" && w.Mode == s.Mode })
-	if whole >= 0 && s.Running[whole].reopens() {
-		return fmt.Sprintf("Maintenance is ending for the whole site: %s.", s.Running[whole].reopening())
+	if whole >= 0 && s.Running[whole].reopening {
+		return fmt.Sprintf("Maintenance is ending for the whole site: %s.", s.Running[whole].degrees())
 	}
 	if whole >= 0 {
 		return fmt.Sprintf("Maintenance is ON for the whole site: %s.", effect(s.Mode))
@@ -61,8 +61,8 @@ func (s *Status) places() string {
 			continue
 		}
 		effect := effect(w.Mode)
-		if w.reopens() {
-			effect = w.reopening()
+		if w.reopening {
+			effect = w.degrees()
 		}
 		if place := fmt.Sprintf("%s (%s)", Place(w.Scope), effect); !slices.Contains(places, place) {
 			places = append(places, place)
@@ -74,10 +74,8 @@ func (s *Status) places() string {
 	return strings.Join(places, "")
 }
 
-// reopens reports whether the window lets in a share of the visitors.
-func (w *Window) reopens() bool { return w.Share > 0 }
-
-func (w *Window) reopening() string {
+// degrees says how far a window is that reopens.
+func (w *Window) degrees() string {
 	return fmt.Sprintf("%.0f %% of the visitors are let in, the others by degrees", 100*w.Share)
 }
 
