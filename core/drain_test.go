@@ -323,6 +323,7 @@ func TestAnInstanceThatComesDuringADrainIsWaitedFor(t *testing.T) {
 		var joined *Engine
 		time.AfterFunc(30*time.Second, func() { joined = started(t, Config{Backend: c.members[0], Instance: "web-9"}) })
 		phases, err := c.drain(t, time.Hour)
+		synctest.Wait()
 		if phases != "drained drained" || err != nil || joined == nil {
 			t.Errorf("%s: %v", phases, err)
 		}
