@@ -90,7 +90,7 @@ func (s *snapshot) letGo() {
 func (s *snapshot) holding(q *inquiry, held *window) (by *window, limit time.Duration) {
 	method := q.request.Method()
 	for _, w := range s.running {
-		if !w.Mode.Refuses(method) || !w.covers(q) {
+		if !w.refuses(method, q) {
 			continue
 		}
 		if w.Mode != state.Hold {

@@ -189,6 +189,15 @@ func TestNoWorkRunsOnceAllIsDrained(t *testing.T) {
 			}
 		})
 	}
+	nothingRunsDrained(t, e, &running, &done)
+	stop()
+	workers.Wait()
+}
+
+// nothingRunsDrained closes and opens a site whose work is counted while it runs and when it is done, and asserts that none
+// runs once the engine says that all from before has ended.
+func nothingRunsDrained(t *testing.T, e *Engine, running, done *atomic.Int64) {
+	t.Helper()
 	for range 60 {
 		on(t, e, Opening{})
 		for e.earlier() > 0 {
@@ -196,7 +205,7 @@ func TestNoWorkRunsOnceAllIsDrained(t *testing.T) {
 		}
 		for range 20 {
 			if n := running.Load(); n != 0 {
-				t.Fatalf("%d work while all is drained", n)
+				t.Fatalf("%d run while all is drained", n)
 			}
 			runtime.Gosched()
 		}
@@ -206,6 +215,4 @@ func TestNoWorkRunsOnceAllIsDrained(t *testing.T) {
 			runtime.Gosched()
 		}
 	}
-	stop()
-	workers.Wait()
 }

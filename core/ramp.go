@@ -58,7 +58,7 @@ func (q *inquiry) turn() string {
 	}
 	method := q.request.Method()
 	for _, w := range q.snap.running {
-		if !w.Mode.Refuses(method) || !w.covers(q) {
+		if !w.refuses(method, q) {
 			continue
 		}
 		share := w.share.Load()

@@ -251,12 +251,17 @@ func (w *window) covers(q *inquiry) bool {
 	return ok
 }
 
+// refuses reports whether the window refuses a request of this method unless an allowance lets it in.
+func (w *window) refuses(method string, q *inquiry) bool {
+	return w.Mode.Refuses(method) && w.covers(q)
+}
+
 // covering returns the window that refuses this request unless an allowance lets it in; nil if there is none.
 func (s *snapshot) covering(q *inquiry) *window {
 	q.asking = "scopes"
 	method := q.request.Method()
 	for _, w := range s.running {
-		covers := w.Mode.Refuses(method) && w.covers(q)
+		covers := w.refuses(method, q)
 		if !covers && w.scope == nil && !w.known.Load() {
 			s.engine.warnUnknownScope(w)
 		}

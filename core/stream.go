@@ -108,7 +108,7 @@ func (s *Stream) refusedBy(snap *snapshot) bool {
 		return false
 	}
 	for _, w := range snap.running {
-		if w.Mode.Refuses(s.method) && w.covers(&s.about) {
+		if w.refuses(s.method, &s.about) {
 			return true
 		}
 	}

@@ -309,23 +309,7 @@ func TestNoStreamRunsUncountedOnceAllIsDrained(t *testing.T) {
 			}
 		})
 	}
-	for range 60 {
-		on(t, e, Opening{})
-		for e.earlier() > 0 {
-			runtime.Gosched()
-		}
-		for range 20 {
-			if n := running.Load(); n != 0 {
-				t.Fatalf("%d run while all is drained", n)
-			}
-			runtime.Gosched()
-		}
-		before := done.Load()
-		off(t, e)
-		for done.Load() == before {
-			runtime.Gosched()
-		}
-	}
+	nothingRunsDrained(t, e, &running, &done)
 	stop()
 	workers.Wait()
 	if n := e.Counts(); n.InFlight != 0 || n.Streams != 0 || len(e.streams) != 0 {

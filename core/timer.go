@@ -54,11 +54,7 @@ func (e *Engine) arm(now time.Time) {
 			if w.reopens {
 				wait = min(wait, rampEvery(w.Ramp))
 			}
-		}
-	}
-	if snap != nil && e.rules.retryAfter > 0 {
-		for _, w := range snap.running {
-			if !w.End.IsZero() {
+			if e.rules.retryAfter > 0 && !w.End.IsZero() {
 				wait = min(wait, untilNextSecond(w.End.Sub(now)))
 			}
 		}

@@ -47,10 +47,7 @@ func prefetch(body io.ReadCloser, length int64) *prefetched {
 		defer close(p.done)
 		data := make([]byte, length)
 		n, err := io.ReadFull(body, data)
-		p.data = data[:n]
-		if err != nil {
-			p.err = err // as a handler would have got it: the body is shorter than it was said to be
-		}
+		p.data, p.err = data[:n], err // the error is as a handler would have got it
 	}()
 	return p
 }

@@ -10,18 +10,28 @@ const MaxRamp = 24 * time.Hour
 
 // Reopening reports whether the window lets in a share of the visitors at an instant: it runs, and its ramp has begun.
 func (w *Window) Reopening(now time.Time) bool {
-	at := w.At(now)
-	return at.Ramp > 0 && at.phase(now) == Running && !now.Before(at.End.Add(-at.Ramp))
+	_, reopening := w.ramp(now)
+	return reopening
 }
 
 // Share returns which share of the visitors the window lets in at an instant, from 0 to 1: none before its ramp begins, and
 // from then on a share that grows by the same amount in every second, up to all at the end.
 func (w *Window) Share(now time.Time) float64 {
-	if !w.Reopening(now) {
+	end, reopening := w.ramp(now)
+	if !reopening {
 		return 0
 	}
+	return 1 - float64(end.Sub(now))/float64(w.Ramp)
+}
+
+// ramp reports whether the window's ramp runs at an instant, and when it is over. A window without one is not asked when it
+// recurs.
+func (w *Window) ramp(now time.Time) (end time.Time, runs bool) {
+	if w.Ramp == 0 {
+		return time.Time{}, false
+	}
 	at := w.At(now)
-	return 1 - float64(at.End.Sub(now))/float64(at.Ramp)
+	return at.End, at.phase(now) == Running && !now.Before(at.End.Add(-at.Ramp))
 }
 
 func (w *Window) checkRamp() error {
