@@ -35,6 +35,7 @@ type Window struct {
 	Hold     *int              `json:"hold"`      // seconds for which a request waits at most; null unless the mode is hold
 	RampAt   *time.Time        `json:"ramp_at"`   // null: everybody is let in at the end; else since when a growing share is
 	Share    float64           `json:"share"`     // of the visitors, that it lets in now: 0 to 1
+	Lease    *Lease            `json:"lease"`     // null: it needs no holder; else it lasts only while that renews it
 	Repeat   *Repeat           `json:"repeat"`    // null: it runs once; else starts_at and ends_at are those of what runs or comes next
 	Messages map[string]string `json:"messages"`  // by language tag, "" for everybody else
 	Reason   string            `json:"reason"`
@@ -52,6 +53,13 @@ type Repeat struct {
 	After  *time.Time  `json:"after"`   // what begins at this instant or before is void; null: nothing is
 	NextAt []time.Time `json:"next_at"` // the three beginnings after starts_at
 	Words  string      `json:"-"`
+}
+
+// Lease is how long a window outlives its holder.
+type Lease struct {
+	TTL      int    `json:"ttl_seconds"`
+	Renewals int64  `json:"renewals"`
+	Words    string `json:"-"`
 }
 
 // Actor is who did something; members are "" where that is not known.
@@ -185,8 +193,15 @@ func WindowOf(w state.Window) Window {
 		hold = &seconds
 	}
 	return Window{
-		w.ID, w.Name, w.Scope, string(w.Mode), instant(w.Start), instant(w.End), hold, rampOf(w), 0, repeatOf(w), messages, w.Reason, Actor(w.OpenedBy), instant(w.OpenedAt), false,
+		w.ID, w.Name, w.Scope, string(w.Mode), instant(w.Start), instant(w.End), hold, rampOf(w), 0, leaseOf(w), repeatOf(w), messages, w.Reason, Actor(w.OpenedBy), instant(w.OpenedAt), false,
 	}
+}
+
+func leaseOf(w state.Window) *Lease {
+	if w.Lease == nil {
+		return nil
+	}
+	return &Lease{int(w.Lease.TTL / time.Second), w.Lease.Renewals, w.Lease.String()}
 }
 
 func repeatOf(w state.Window) *Repeat {
