@@ -103,6 +103,9 @@ func (p *Printer) times(w *Window) {
 	}
 }
 
+// shownNext is how many of the occurrences of a window are shown.
+const shownNext = 3
+
 // next writes the occurrences that come next by the clocks of their zone, and in local time where that is another one.
 func (p *Printer) next(w *Window) {
 	if w.Repeat == nil {
