@@ -156,6 +156,7 @@ func (c *Controller) change(ctx context.Context, o order) (Change, error) {
 		return change, nil
 	}
 	c.sign(&after, &change, utc(now))
+	after.Passes = after.LivePasses(now)
 	change.resolve(now)
 	entry := state.Entry{At: utc(now), By: c.by, Action: o.action, Reason: o.reason, Windows: change.words()}
 	if from.broken != nil && change.Salvaged == inHistory {

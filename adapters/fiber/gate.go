@@ -121,3 +121,17 @@ func (g *Gate) Status(c *fiber.Ctx) error {
 	send(c, g.engine.StatusAnswer())
 	return nil
 }
+
+// PassLink is the page behind links to bypass passes: see [recess.Engine.LinkAnswer]. Put it below Policy.ControlPath, or
+// behind [Gate.ForceOff], for GET and POST.
+func (g *Gate) PassLink(c *fiber.Ctx) error {
+	x := exchange{Caller: recess.Caller[*fiber.Ctx]{Hooks: &g.hooks, Context: c}, gate: g}
+	r := recess.LinkRequest{
+		Method: x.Method(), Host: x.Host(), Path: x.Path(), Query: string(c.Context().URI().QueryString()), Header: x.Header,
+	}
+	if body := c.Body(); len(body) <= recess.MaxLinkForm {
+		r.Form = string(body)
+	}
+	send(c, g.engine.LinkAnswer(c.UserContext(), r))
+	return nil
+}
