@@ -20,6 +20,10 @@ var documented = map[string]string{
 	"change":    "action changed opened updated ended cancelled recurring started anew unasked salvaged status",
 	"diagnosis": "state healthy checks instances",
 	"check":     "check result text advice",
+	"issued":     "pass link token",
+	"passes":     "passes revision",
+	"revocation": "revoked passes revision",
+	"pass":       "id for scope window occurrence_at expires_at uses key issued_by issued_at",
 	"migration": "state needed",
 	"version":   "version go platform schema",
 	"error":     "code exit_code message hint",
@@ -30,7 +34,7 @@ var within = map[string]string{
 	"running": "window", "planned": "window", "opened": "window", "updated": "window", "ended": "window", "cancelled": "window",
 	"recurring": "window", "repeat": "repeat",
 	"opened_by": "actor", "by": "actor", "history": "entry", "status": "status", "error": "error",
-	"checks": "check",
+	"checks": "check", "pass": "pass", "passes": "pass", "revoked": "pass", "issued_by": "actor",
 }
 
 // members KIND [stdout|stderr] checks that the output is one JSON document with exactly the members of that kind, at all depths.

@@ -21,13 +21,13 @@ var valued = []string{"--state", "--timeout"}
 
 // What design.md names and this release does not bring yet. The parser would suggest what is spelled alike: on for run.
 var (
-	unreleasedCommands = []string{"pass", "history", "explain", "preview"}
+	unreleasedCommands = []string{"history", "explain", "preview"}
 	unreleasedFlags    = []string{"--lease"}
 )
 
 // timed are the flags that take a time, and negative is one as people type it: the parser takes it for a flag.
 var (
-	timed    = []string{"--for", "--until", "--start", "--timeout", "--within", "--hold", "--ramp"}
+	timed    = []string{"--for", "--until", "--start", "--timeout", "--within", "--hold", "--ramp", "--ttl"}
 	negative = regexp.MustCompile(`^-\.?\d`)
 )
 
