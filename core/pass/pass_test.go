@@ -249,17 +249,16 @@ func TestABookOfNothing(t *testing.T) {
 	}
 }
 
-// The signature is what package doc.go says: worked out once more, by hand.
-func TestTheSignatureIsThatOfTheDescription(t *testing.T) {
-	key := newKey(t, "k1")
-	secret, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(key, "k1:"))
+// signature is what package doc.go says, worked out once more by hand: over a prefix and a secret, for the audience "shop".
+func signature(t testing.TB, key, prefixAndSecret string, p *state.Pass) string {
+	t.Helper()
+	id, encoded, _ := strings.Cut(key, ":")
+	secret, err := base64.RawURLEncoding.DecodeString(encoded)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := record()
-	tokens := newRing(t, "shop", key).Issue(&p)
 	bound := sha256.New()
-	for _, text := range []string{"recess bypass pass, version 1", "shop", p.ID, "k1", "alice", "checkout", "w1"} {
+	for _, text := range []string{"recess bypass pass, version 1", "shop", p.ID, id, "alice", "checkout", "w1"} {
 		bound.Write([]byte{0, 0, 0, 0, 0, 0, 0, byte(len(text))})
 		bound.Write([]byte(text))
 	}
@@ -269,12 +268,33 @@ func TestTheSignatureIsThatOfTheDescription(t *testing.T) {
 			bound.Write([]byte{byte(ms >> shift)})
 		}
 	}
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(prefixAndSecret))
+	mac.Write(bound.Sum(nil)[:25])
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+func TestTheSignatureIsThatOfTheDescription(t *testing.T) {
+	key := newKey(t, "k1")
+	p := record()
+	tokens := newRing(t, "shop", key).Issue(&p)
 	for _, token := range []string{tokens.Link, tokens.Pass} {
-		mac := hmac.New(sha256.New, secret)
-		mac.Write([]byte(token[:4] + token[28:54]))
-		mac.Write(bound.Sum(nil)[:25])
-		if want := base64.RawURLEncoding.EncodeToString(mac.Sum(nil)); token[54:] != want {
+		if want := signature(t, key, token[:4]+token[28:54], &p); token[54:] != want {
 			t.Errorf("%s: the signature is %s, want %s", token[:4], token[54:], want)
+		}
+	}
+}
+
+// Who has a key and has read the document can sign, and does not know the secret that the id is a hash of.
+func TestAStolenKeyMakesNoPass(t *testing.T) {
+	key := newKey(t, "k1")
+	ring := newRing(t, "shop", key)
+	p := record()
+	ring.Issue(&p)
+	for _, prefix := range []string{"rp1_", "rl1_"} {
+		forged := prefix + p.ID[1:] + strings.Repeat("A", 26) + signature(t, key, prefix+strings.Repeat("A", 26), &p)
+		if _, ok := ring.Exchange(forged, &p); ok || book(ring, p).Find(forged) != nil {
+			t.Errorf("%s is good", forged)
 		}
 	}
 }

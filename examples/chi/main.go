@@ -59,6 +59,8 @@ func (h *handlers) routes(r chi.Router, gate *recesschi.Gate) {
 	get(r, shop.ControlPath+"/status", gate.Status)
 	get(r, shop.ControlPath+"/live", gate.Live)
 	get(r, shop.ControlPath+"/ready", gate.Ready)
+	get(r, shop.ControlPath+"/pass", gate.PassLink)
+	r.Post(shop.ControlPath+"/pass", gate.PassLink)
 
 	r.Route("/checkout", func(r chi.Router) {
 		r.Use(gate.Scope("checkout"))

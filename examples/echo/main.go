@@ -70,6 +70,8 @@ func (h *handlers) routes(e *echo.Echo) {
 	get(shop.ControlPath+"/status", h.gate.Status)
 	get(shop.ControlPath+"/live", h.gate.Live)
 	get(shop.ControlPath+"/ready", h.gate.Ready)
+	get(shop.ControlPath+"/pass", h.gate.PassLink)
+	e.POST(shop.ControlPath+"/pass", h.gate.PassLink)
 
 	checkout := e.Group("/checkout", h.gate.Scope("checkout"))
 	checkout.Match([]string{http.MethodGet, http.MethodHead, http.MethodPost}, "/cart", h.cart)

@@ -86,6 +86,8 @@ func (h *handlers) routes(app *fiber.App) {
 	app.Get(shop.ControlPath+"/status", h.gate.Status)
 	app.Get(shop.ControlPath+"/live", h.gate.Live)
 	app.Get(shop.ControlPath+"/ready", h.gate.Ready)
+	app.Get(shop.ControlPath+"/pass", h.gate.PassLink)
+	app.Post(shop.ControlPath+"/pass", h.gate.PassLink)
 
 	checkout := app.Group("/checkout", h.gate.Scope("checkout"))
 	checkout.Get("/cart", h.cart)

@@ -62,6 +62,8 @@ func (h *handlers) routes(r *gin.Engine) {
 	get(shop.ControlPath+"/status", h.gate.Status)
 	get(shop.ControlPath+"/live", h.gate.Live)
 	get(shop.ControlPath+"/ready", h.gate.Ready)
+	get(shop.ControlPath+"/pass", h.gate.PassLink)
+	r.POST(shop.ControlPath+"/pass", h.gate.PassLink)
 
 	checkout := r.Group("/checkout", h.gate.Scope("checkout"))
 	checkout.Match([]string{http.MethodGet, http.MethodHead, http.MethodPost}, "/cart", h.cart)

@@ -30,7 +30,7 @@ type Shop struct {
 // returned forgets f.
 func (s *Shop) OnClosing(f func()) (forget func()) { return s.goodbyes.add(f) }
 
-// ControlPath is where the status endpoint is mounted.
+// ControlPath is where the status endpoint, the probes and the page behind links to passes are mounted.
 const ControlPath = "/maintenance"
 
 // policy is what the shop says in code; RECESS_* variables are laid over it.

@@ -47,9 +47,9 @@
 //	cancel,
 //	repair    {"action", "changed", "opened": [WINDOW], "updated": [WINDOW], "ended": [WINDOW], "cancelled": [WINDOW],
 //	           "recurring": [WINDOW], "started", "anew", "unasked", "salvaged", "status": as above}
-//	watch     {"at", "event", "active", "revision", "window"?: WINDOW, "action"?, "by"?: ACTOR, "reason"?, "error"?, "status"?};
-//	          event is watching, opened, planned, started, updated, ended, expired, cancelled, unreachable, invalid,
-//	          lost or recovered
+//	watch     {"at", "event", "active", "revision", "window"?: WINDOW, "pass"?: PASS, "action"?, "by"?: ACTOR, "reason"?, "error"?, "status"?};
+//	          event is watching, opened, planned, started, updated, ended, expired, cancelled, pass made, link used, pass ended,
+//	          unreachable, invalid, lost or recovered
 //	doctor    {"state", "healthy", "checks": [{"check", "result", "text", "advice"}], "instances": [{"id", "name", "host",
 //	           "pid", "version", "epoch", "revision", "follower", "follower_since", "last_error", "source", "in_flight", "remembers"}]};
 //	          result is ok, note, warning or bad; it is written also when the exit code is not 0

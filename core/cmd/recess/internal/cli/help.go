@@ -95,7 +95,7 @@ Of a lost instance make sure that it does not run; a further drain does not know
 The command's input, output and exit code are its own, and signals are passed on to it; what PROGRAM says goes to standard error. If the command fails or is killed the site stays closed, and you are told what to type. If it was never started, because the site could not be drained in time (exit code 4) or you pressed ^C, the site is open again.
 
 If this program itself is killed the site stays closed: "PROGRAM off" opens it.`,
-	"watch": `One line for each change: windows that are opened, planned, changed, ended or cancelled, those whose time has come, and a backend that fails or comes back. With --json each line is a document.
+	"watch": `One line for each change: windows that are opened, planned, changed, ended or cancelled, those whose time has come, passes that are made, used or revoked, and a backend that fails or comes back. With --json each line is a document.
 
     PROGRAM watch
     PROGRAM watch --json | jq -r .event`,

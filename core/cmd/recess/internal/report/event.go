@@ -15,6 +15,8 @@ func (p *Printer) Event(e *Event, place string) error {
 	switch {
 	case e.Window != nil:
 		text += "  " + p.about(e)
+	case e.Pass != nil:
+		text += fmt.Sprintf("  %s  for %s, until %s", Clean(e.Pass.ID), Clean(e.Pass.For), moment.Format(e.Pass.ExpiresAt, p.Loc))
 	case e.Error != "":
 		text += "  " + Clean(e.Error)
 	}

@@ -95,6 +95,7 @@ type Event struct {
 	Active   bool      `json:"active"`           // after the event
 	Revision int64     `json:"revision"`         // after the event; 0 if the document is unnumbered
 	Window   *Window   `json:"window,omitempty"` // the one concerned
+	Pass     *Pass     `json:"pass,omitempty"`   // the one concerned
 	Action   string    `json:"action,omitempty"` // the command that caused it
 	By       *Actor    `json:"by,omitempty"`     // who gave it
 	Reason   string    `json:"reason,omitempty"` // as given with it
