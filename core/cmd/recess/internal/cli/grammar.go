@@ -22,6 +22,7 @@ type grammar struct {
 	Drain      drainCommand      `cmd:"" help:"Show, or wait, until all instances refuse and what they admitted before has ended."`
 	Run        runCommand        `cmd:"" help:"Close the site, drain it, run a command, and open the site again if that succeeds."`
 	Watch      watchCommand      `cmd:"" help:"Print every change as it happens, until interrupted."`
+	Pass       passCommands      `cmd:"" help:"Let single persons in while the site is closed."`
 	Doctor     doctorCommand     `cmd:"" help:"Look at the state and all that follows it, and say what is wrong and what to do."`
 	Repair     repairCommand     `cmd:"" help:"Write a state anew that the backend has lost or rolled back."`
 	Migrate    migrateCommand    `cmd:"" help:"Prepare a store for the state: make its table or bucket."`
@@ -182,8 +183,19 @@ func newParser(g *grammar, setup *Setup, out io.Writer) (*kong.Kong, error) {
 	}
 	for _, node := range parser.Model.Children {
 		node.Detail = inWords(details[node.Name], setup.Program)
+		for _, child := range node.Children {
+			child.Detail = inWords(details[commandName(child)], setup.Program)
+		}
 	}
 	return parser, nil
+}
+
+// commandName is how a command is typed: "on", "pass create".
+func commandName(node *kong.Node) string {
+	if node.Parent == nil || node.Parent.Type == kong.ApplicationNode {
+		return node.Name
+	}
+	return commandName(node.Parent) + " " + node.Name
 }
 
 // A runner is a command that was parsed.
