@@ -17,6 +17,7 @@ type grammar struct {
 	On         onCommand         `cmd:"" help:"Turn maintenance on, now or later, or change the window that runs."`
 	Off        offCommand        `cmd:"" help:"Turn maintenance off: end what runs, cancel what is planned."`
 	Status     statusCommand     `cmd:"" help:"Show what runs, what is planned and who did it."`
+	History    historyCommand    `cmd:"" help:"Show who changed what, when and why."`
 	Schedule   scheduleCommand   `cmd:"" help:"Plan a further window, or one that recurs."`
 	Cancel     cancelCommand     `cmd:"" help:"Remove planned windows."`
 	Drain      drainCommand      `cmd:"" help:"Show, or wait, until all instances refuse and what they admitted before has ended."`
@@ -128,6 +129,10 @@ type cancelCommand struct {
 
 type statusCommand struct {
 	ExitCode bool `help:"Exit with 10 while something is refused, with 0 while nothing is."`
+}
+
+type historyCommand struct {
+	Last int `placeholder:"N" default:"0" help:"Only the last N changes."`
 }
 
 type repairCommand struct {

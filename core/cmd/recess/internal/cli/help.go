@@ -47,6 +47,13 @@ A state that makes no sense is repaired by off: the broken text is kept, and it 
     PROGRAM status --exit-code || echo "not open, or not known"
 
 Exits with 1 if the state makes no sense and with 5 if it cannot be read.`,
+	"history": `The document keeps the last fifty changes: when each was made by its writer's clock, by whom and from where, what it did, and why, as far as somebody said so. The newest comes first.
+
+    PROGRAM history
+    PROGRAM history --last 3
+    PROGRAM history --json | jq -r '.history[] | select(.action == "off") | .by.name'
+
+What a store had before it was lost, or put back, is not known here. For longer than that, keep what "PROGRAM watch --json" writes.`,
 	"schedule": `A planned window needs a beginning and an end. Until it begins visitors may be told of it.
 
     PROGRAM schedule --start "2027-01-31 22:00" --for 2h --message "We are moving house."

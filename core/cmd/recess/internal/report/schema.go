@@ -8,6 +8,7 @@ type (
 	Window     = schema.Window
 	Repeat     = schema.Repeat
 	Actor      = schema.Actor
+	History    = schema.History
 	Entry      = schema.Entry
 	Change     = schema.Change
 	Instance   = schema.Instance
