@@ -2,6 +2,7 @@ package adaptertest
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 
 	"github.com/recess-go/recess/core"
@@ -14,6 +15,8 @@ var userTests = []test{
 	{"a session is ended although a later rule lets the request in", testLogoutBeforeOthers},
 	{"whoever was logged out counts as anonymous in the same request", testLogoutThenAnonymous},
 	{"a session that cannot be ended lets nobody in", testLogoutFails},
+	{"the user is asked for once, and once by each marker that decides again", testAskedOnce},
+	{"a session is ended once, however many markers the request meets", testLogoutOnce},
 	{"who says to be somebody in a header of his own is nobody", testForgedUser},
 }
 
@@ -146,4 +149,49 @@ func testForgedUser(t *testing.T, f Framework) {
 		"Authorization: Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJyb290IiwiaXNfc3VwZXJ1c2VyIjp0cnVlfQ.",
 		"Cookie: user=root; is_superuser=1", "X-Middleware-Subrequest: 1", "X-Maintenance-Bypass: true"))
 	w.refuses(get("/orders?user=root&bypass=1&preview=true&mode=login"))
+}
+
+// testAskedOnce: the gate asks once. A scope's marker that the request reaches afterwards may decide once more, for it
+// cannot know that the gate has found it, and asks again.
+func testAskedOnce(t *testing.T, f Framework) {
+	w := f.closed(t, recess.Policy{AllowStaff: true, AllowSuperuser: true, AllowRoles: []string{"ops"}, AllowAdminSite: "/admin/"})
+	for _, c := range []struct {
+		target, handler string
+		markers         int64
+	}{
+		{"/orders", "orders", 0},
+		{"/checkout/cart", "cart", 1},
+		{"/shop/list", "shop-list", 1},
+		{"/shop/eu/list", "shop-eu", 2},
+		{"/mounted/cart", "mounted-cart", 1},
+	} {
+		w.passesByException(get(c.target).as("staff"), c.handler)
+		if n := w.site.hooks.userCalls.Swap(0); n < 1 || n > 1+c.markers {
+			t.Errorf("%s: the user was asked for %d times, want once, and once more by each of %d markers at most", c.target, n, c.markers)
+		}
+		w.refuses(get(c.target).as("alice"))
+		if n := w.site.hooks.userCalls.Swap(0); n != 1 {
+			t.Errorf("%s: a refusal asked for the user %d times, want once", c.target, n)
+		}
+	}
+}
+
+func testLogoutOnce(t *testing.T, f Framework) {
+	var ended atomic.Bool
+	w := f.closed(t, recess.Policy{Logout: recess.Logout{Authenticated: true}, AllowAnonymous: true}, func(s *Site) {
+		s.hooks.user = func(c Call) recess.User {
+			if ended.Load() {
+				return recess.User{}
+			}
+			return users[c.Header(headerUser)]
+		}
+		s.hooks.logout = func(Call) error { ended.Store(true); return nil }
+	})
+	for target, handler := range map[string]string{"/orders": "orders", "/checkout/cart": "cart", "/shop/eu/list": "shop-eu"} {
+		ended.Store(false)
+		w.passesByException(get(target).as("alice"), handler)
+		if n := w.site.hooks.logoutCalls.Swap(0); n != 1 {
+			t.Errorf("%s: the session was ended %d times, want once", target, n)
+		}
+	}
 }
