@@ -24,6 +24,7 @@ func TestBasicAuth(t *testing.T) {
 			if _, err := recessfiber.Install(app, engine, fiberbasic.Hooks(identitytest.Passwords, identitytest.Find)); err != nil {
 				t.Fatal(err)
 			}
+			app.Get("/open", func(c *fiber.Ctx) error { return c.SendString("open") })
 			if !authFirst {
 				app.Use(auth)
 			}

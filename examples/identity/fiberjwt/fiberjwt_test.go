@@ -33,6 +33,7 @@ func serve(gates, routes jwtware.Config, authFirst bool) identitytest.Server {
 		if _, err := recessfiber.Install(app, engine, fiberjwt.Hooks(gates, identitytest.Audience, cookie)); err != nil {
 			t.Fatal(err)
 		}
+		app.Get("/open", func(c *fiber.Ctx) error { return c.SendString("open") })
 		if !authFirst {
 			app.Use(jwtware.New(routes))
 		}

@@ -34,7 +34,7 @@ func serve(store func() *session.Store) identitytest.Server {
 			s.Set(fibersession.Key, c.Query("user"))
 			return s.Save()
 		})
-		app.Get("/healthz", func(c *fiber.Ctx) error { return nil })
+		app.Get("/open", func(c *fiber.Ctx) error { return c.SendString("open") })
 		app.Get("/me", func(c *fiber.Ctx) error {
 			s, err := store.Get(c)
 			if err != nil {

@@ -22,6 +22,7 @@ func TestBasicAuth(t *testing.T) {
 			if _, err := recessgin.Install(r, engine, ginbasic.Hooks(identitytest.Passwords, identitytest.Find)); err != nil {
 				t.Fatal(err)
 			}
+			r.GET("/open", func(c *gin.Context) { c.Writer.WriteString("open") })
 			if !authFirst {
 				r.Use(auth)
 			}

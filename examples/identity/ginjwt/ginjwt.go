@@ -18,12 +18,13 @@ import (
 // Hooks verifies tokens with the key, the algorithm and the look-up of the application's own middleware, which jwt.New has
 // made. What its Authorizator refuses is not refused here: it is about what a user may do, and not about who he is.
 //
-// jwt.GetToken(c) is no substitute: gin-jwt puts the token there before it looks at the signature.
+// jwt.GetToken(c) is no substitute: gin-jwt keeps the token there before it looks at the signature, and does not take it back.
 func Hooks(auth *jwt.GinJWTMiddleware, audience string) recessgin.Hooks {
 	return recessgin.Hooks{
 		User: func(c *gin.Context) recess.User {
 			token, err := auth.ParseToken(c)
 			if err != nil || !token.Valid {
+				c.Delete("JWT_TOKEN")
 				return recess.User{}
 			}
 			return identity.FromClaims(jwt.ExtractClaimsFromToken(token), audience)

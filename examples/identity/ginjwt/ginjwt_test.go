@@ -1,6 +1,9 @@
 package ginjwt_test
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"reflect"
 	"testing"
 
 	jwt "github.com/appleboy/gin-jwt/v2"
@@ -18,7 +21,7 @@ func TestTokens(t *testing.T) {
 			auth, err := jwt.New(&jwt.GinJWTMiddleware{
 				SigningAlgorithm: "RS256", PubKeyBytes: identitytest.Public(), PrivKeyBytes: identitytest.Private(),
 				TokenLookup: "header: Authorization, cookie: " + identitytest.TokenCookie, CookieName: identitytest.TokenCookie,
-				IdentityKey: "sub", SendAuthorization: true,
+				IdentityKey: "sub",
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -30,6 +33,7 @@ func TestTokens(t *testing.T) {
 			if _, err := recessgin.Install(r, engine, ginjwt.Hooks(auth, identitytest.Audience)); err != nil {
 				t.Fatal(err)
 			}
+			r.GET("/open", func(c *gin.Context) { c.Writer.WriteString("open") })
 			if !authFirst {
 				r.Use(auth.MiddlewareFunc())
 			}
@@ -46,4 +50,40 @@ func TestTokens(t *testing.T) {
 			return identitytest.HTTP(t, r)
 		}
 	})
+}
+
+// TestTheTokenIsNotSentBack: gin-jwt can send the token with its answers, and keeps one in the context before it looks at its
+// signature. When the gate asks, neither is left behind. The tokens are gin-jwt's own, signed with a secret.
+func TestTheTokenIsNotSentBack(t *testing.T) {
+	auth, err := jwt.New(&jwt.GinJWTMiddleware{
+		Key: []byte("a secret of the application's own"), SendAuthorization: true,
+		PayloadFunc: func(data any) jwt.MapClaims { return jwt.MapClaims{"sub": data, "aud": identitytest.Audience, "staff": true} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	staff, _, err := auth.TokenGenerator("staff")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hooks := ginjwt.Hooks(auth, identitytest.Audience)
+	for token, want := range map[string]recess.User{
+		staff:                      {Name: "staff", Authenticated: true, Staff: true},
+		staff[:len(staff)-2]:       {},
+		identitytest.Token("root"): {}, // of another algorithm
+	} {
+		w := httptest.NewRecorder()
+		c, _ := gin.CreateTestContext(w)
+		c.Request = httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+		c.Request.Header.Set("Authorization", "Bearer "+token)
+		if got := hooks.User(c); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, want %+v", token, got, want)
+		}
+		if len(w.Header()) > 0 {
+			t.Errorf("%s: the answer carries %v", token, w.Header())
+		}
+		if got := jwt.GetToken(c); got != "" && !want.Authenticated {
+			t.Errorf("%s: the context holds a token that counts for nothing", token)
+		}
+	}
 }

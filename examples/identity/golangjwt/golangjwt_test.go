@@ -42,6 +42,7 @@ func TestTokens(t *testing.T) {
 			}
 			mux := http.NewServeMux()
 			mux.Handle("GET /me", me)
+			mux.Handle("GET /open", gate.Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("open")) })))
 			return identitytest.HTTP(t, mux)
 		}
 	})

@@ -35,6 +35,8 @@ func (s routes) me(w http.ResponseWriter, r *http.Request) {
 	w.Write([]byte(cmp.Or(s.GetString(r.Context(), scssession.Key), identitytest.Anonymous)))
 }
 
+func (s routes) open(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("open")) }
+
 // server makes an application on its sessions.
 type server func(sessions *scs.SessionManager) identitytest.Server
 
@@ -53,6 +55,7 @@ func onChi(authFirst bool) server {
 			}
 			r.Get("/login", routes{sessions}.login)
 			r.Get("/me", routes{sessions}.me)
+			r.Get("/open", routes{sessions}.open)
 			return identitytest.HTTP(t, r)
 		}
 	}
@@ -73,6 +76,7 @@ func onEcho(authFirst bool) server {
 			}
 			e.GET("/login", echo.WrapHandler(http.HandlerFunc(routes{sessions}.login)))
 			e.GET("/me", echo.WrapHandler(http.HandlerFunc(routes{sessions}.me)))
+			e.GET("/open", echo.WrapHandler(http.HandlerFunc(routes{sessions}.open)))
 			return identitytest.HTTP(t, e)
 		}
 	}
@@ -88,6 +92,7 @@ func onGin(sessions *scs.SessionManager) identitytest.Server {
 		}
 		r.GET("/login", gin.WrapF(routes{sessions}.login))
 		r.GET("/me", gin.WrapF(routes{sessions}.me))
+		r.GET("/open", gin.WrapF(routes{sessions}.open))
 		return identitytest.HTTP(t, sessions.LoadAndSave(r))
 	}
 }

@@ -1,6 +1,7 @@
 package identitytest
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -76,6 +77,7 @@ func Contract(t *testing.T, r Recipe) {
 		{"users are told apart", usersApart},
 		{"whoever proves nothing is let in by no user rule", forged},
 		{"whoever proves nothing is anonymous", forgedAnonymous},
+		{"being asked for leaves no trace in the answer", noTrace},
 		{"who is no longer known is anonymous", gone},
 		{"a look-up that panics lets nobody in", broken},
 		{"who is logged out is refused, and what he was known by ends as far as it can", loggedOut},
@@ -204,6 +206,28 @@ func forgedAnonymous(t *testing.T, r Recipe) {
 	for how, with := range r.Lax {
 		if got := s.ask("/me", with); got.blocked {
 			t.Errorf("%s: the gate has refused it, want it to count as anonymous", how)
+		}
+	}
+}
+
+// noTrace: a hook that answers, or has a middleware answer, spoils what the handlers send.
+func noTrace(t *testing.T, r Recipe) {
+	if r.AuthFirst && r.Challenges {
+		t.Skip("a middleware in front has its say in every answer")
+	}
+	s := open(t, r.Serve, recess.Policy{AllowAuthenticated: true, AllowPaths: []string{"/open"}})
+	alice := r.as(s, "alice")
+	s.close()
+	nobody := s.ask("/open", nothing)
+	if nobody.status != http.StatusOK || nobody.body != "open" || len(nobody.cookies) > 0 {
+		t.Fatalf("nobody: status %d, %q, %v", nobody.status, nobody.body, nobody.header)
+	}
+	all := maps.Clone(r.Forged)
+	all["alice"] = alice
+	for how, with := range all {
+		if got := s.ask("/open", with); !got.same(nobody) {
+			t.Errorf("%s: status %d, %q, %v, want what nobody gets: %d, %q, %v",
+				how, got.status, got.body, got.header, nobody.status, nobody.body, nobody.header)
 		}
 	}
 }

@@ -31,7 +31,7 @@ func failing(fails *atomic.Bool) error {
 // lets them in, and Logout lets nobody in whose session it could not end.
 func StoreDown(t *testing.T, r Recipe, o *Outage) {
 	t.Run("nobody can be read", func(t *testing.T) {
-		s := open(t, r.Serve, recess.Policy{AllowStaff: true, AllowPaths: []string{"/healthz"}})
+		s := open(t, r.Serve, recess.Policy{AllowStaff: true, AllowPaths: []string{"/open"}})
 		staff := r.as(s, "staff")
 		s.close()
 		o.reads.Store(true)
@@ -43,7 +43,7 @@ func StoreDown(t *testing.T, r Recipe, o *Outage) {
 			return
 		}
 		s.wants("staff", staff, "refused")
-		if got := s.ask("/healthz", staff); got.blocked {
+		if got := s.ask("/open", staff); got.blocked {
 			t.Errorf("a path that is let in is refused to who has a session: status %d, %q", got.status, got.body)
 		}
 		s.wants("", nothing, "refused")

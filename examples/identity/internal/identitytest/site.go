@@ -22,7 +22,8 @@ import (
 
 // A Server begins to serve an application behind a gate on the engine, and returns where. It ends with the test. In every
 // application GET /me answers with the name of its user, as the application itself sees him, or with "anonymous". The
-// library's middleware stands before /me.
+// library's middleware stands before /me. GET /open answers "open" and leaves the status to the framework; of the
+// middlewares only one in front of the gate, or one that refuses nobody, stands before it.
 type Server func(t testing.TB, engine *recess.Engine) (base string)
 
 // HTTP serves an application on net/http.
