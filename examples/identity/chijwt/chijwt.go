@@ -5,7 +5,6 @@
 package chijwt
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/go-chi/jwtauth/v5"
@@ -36,11 +35,9 @@ func Hooks(auth *jwtauth.JWTAuth, audience string, cookie http.Cookie) recesschi
 		// The token itself stays good until it expires.
 		Logout: func(c nethttp.Context) error {
 			identity.Forget(c.Writer, c.Request, cookie)
-			setContext(c.Request, jwtauth.NewContext(c.Request.Context(), nil, jwtauth.ErrNoTokenFound))
+			ctx := jwtauth.NewContext(c.Request.Context(), nil, jwtauth.ErrNoTokenFound)
+			*c.Request = *c.Request.WithContext(ctx) // the request itself is changed: the handlers behind the gate are given it
 			return nil
 		},
 	}
 }
-
-// setContext changes the request itself, which the handlers behind the gate are given.
-func setContext(r *http.Request, ctx context.Context) { *r = *r.WithContext(ctx) }

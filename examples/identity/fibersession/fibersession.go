@@ -19,6 +19,7 @@ const Key = "user"
 // Hooks finds the user of a session. find says who a name is; the zero User if nobody is called so any more. A store that
 // cannot be reached knows nobody, and a session that cannot be ended lets nobody in.
 func Hooks(store *session.Store, find func(name string) recess.User) recessfiber.Hooks {
+	// snippet: hooks
 	return recessfiber.Hooks{
 		User: func(c *fiber.Ctx) recess.User {
 			s, err := store.Get(c)
@@ -40,4 +41,5 @@ func Hooks(store *session.Store, find func(name string) recess.User) recessfiber
 			return s.Destroy()
 		},
 	}
+	// end
 }

@@ -57,7 +57,9 @@ func TestTokens(t *testing.T) {
 func TestTheTokenIsNotSentBack(t *testing.T) {
 	auth, err := jwt.New(&jwt.GinJWTMiddleware{
 		Key: []byte("a secret of the application's own"), SendAuthorization: true,
-		PayloadFunc: func(data any) jwt.MapClaims { return jwt.MapClaims{"sub": data, "aud": identitytest.Audience, "staff": true} },
+		PayloadFunc: func(data any) jwt.MapClaims {
+			return jwt.MapClaims{"sub": data, "aud": identitytest.Audience, "staff": true}
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

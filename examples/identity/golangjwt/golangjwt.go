@@ -31,6 +31,7 @@ type Verifier struct {
 // User is who has sent a request. Parse must not be taken for ParseUnverified, and it fills in the claims also of a token
 // that it refuses: nothing may be read from them before its error is.
 func (v *Verifier) User(r *http.Request) recess.User {
+	// snippet: verified
 	claims := make(jwt.MapClaims)
 	token, err := jwt.ParseWithClaims(v.token(r), claims, func(*jwt.Token) (any, error) { return v.Key, nil },
 		jwt.WithValidMethods([]string{v.Method.Alg()}), jwt.WithAudience(v.Audience), jwt.WithExpirationRequired())
@@ -38,6 +39,7 @@ func (v *Verifier) User(r *http.Request) recess.User {
 		return recess.User{}
 	}
 	return identity.FromClaims(claims, v.Audience)
+	// end
 }
 
 func (v *Verifier) token(r *http.Request) string {

@@ -189,7 +189,8 @@ func forged(t *testing.T, r Recipe) {
 		}
 	}
 	for how, with := range r.Lax {
-		if got := s.ask("/me", with); !got.blocked && !(r.AuthFirst && challenged(got)) {
+		got := s.ask("/me", with)
+		if refused := got.blocked || r.AuthFirst && challenged(got); !refused {
 			t.Errorf("%s: status %d, %q, want a refusal", how, got.status, got.body)
 		}
 	}

@@ -11,14 +11,20 @@ import (
 // Passwords are the users'.
 var Passwords = identity.Passwords{"alice": "kettle: blue", "staff": "a b", "root": "pässword", Gone: "gone", Broken: "broken"}
 
+func basic(name, password string) With {
+	return func(r *http.Request) { r.SetBasicAuth(name, password) }
+}
+
+// Password is what a user sends who knows his password.
+func Password(user string) With { return basic(user, Passwords[user]) }
+
 // BasicAuth tests a recipe for basic authentication, with the library's middleware behind the gate and in front of it.
 func BasicAuth(t *testing.T, serve func(authFirst bool) Server) {
-	basic := func(name, password string) With { return func(r *http.Request) { r.SetBasicAuth(name, password) } }
 	raw := func(text string) With { return Header("Authorization", text) }
 	encoded := base64.StdEncoding.EncodeToString([]byte("root:" + Passwords["root"]))
 	r := Recipe{
 		Challenges: true, Finds: true,
-		As: func(_ testing.TB, _, user string) With { return basic(user, Passwords[user]) },
+		As: func(_ testing.TB, _, user string) With { return Password(user) },
 		Forged: map[string]With{
 			"a wrong password":             basic("root", "password"),
 			"the beginning of a password":  basic("root", Passwords["root"][:4]),

@@ -101,6 +101,14 @@ func (s *site) reopen() {
 	}
 }
 
+// Closed asks for /me on an application whose site is closed, and returns the status.
+func Closed(t testing.TB, serve Server, policy recess.Policy, with With) int {
+	t.Helper()
+	s := open(t, serve, policy)
+	s.close()
+	return s.ask("/me", with).status
+}
+
 // A With is what a visitor sends along.
 type With func(*http.Request)
 
