@@ -81,20 +81,28 @@ func (p Passwords) Check(name, password string) bool {
 // must end sessions keeps them on the server, or keeps a list of the tokens that count no longer.
 func Forget(w http.ResponseWriter, r *http.Request, cookie http.Cookie) {
 	r.Header.Del("Authorization")
-	if _, err := r.Cookie(cookie.Name); err != nil {
+	if !DropCookie(r, cookie.Name) {
 		return
+	}
+	cookie.Value, cookie.MaxAge, cookie.Expires = "", -1, time.Unix(1, 0)
+	http.SetCookie(w, &cookie)
+}
+
+// DropCookie takes a cookie out of a request, and leaves the others as they are. It reports whether it was there.
+func DropCookie(r *http.Request, name string) bool {
+	if _, err := r.Cookie(name); err != nil {
+		return false
 	}
 	var rest []string
 	for _, line := range r.Header["Cookie"] {
 		pairs := slices.DeleteFunc(strings.Split(line, ";"), func(pair string) bool {
-			name, _, _ := strings.Cut(pair, "=")
-			return strings.TrimSpace(name) == cookie.Name
+			key, _, _ := strings.Cut(pair, "=")
+			return strings.TrimSpace(key) == name
 		})
 		if len(pairs) > 0 {
 			rest = append(rest, strings.TrimSpace(strings.Join(pairs, ";")))
 		}
 	}
 	r.Header["Cookie"] = rest
-	cookie.Value, cookie.MaxAge, cookie.Expires = "", -1, time.Unix(1, 0)
-	http.SetCookie(w, &cookie)
+	return true
 }
