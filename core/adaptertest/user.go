@@ -7,6 +7,7 @@ import (
 
 	"github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/page"
+	"github.com/recess-go/recess/core/state"
 )
 
 var userTests = []test{
@@ -17,6 +18,8 @@ var userTests = []test{
 	{"a session that cannot be ended lets nobody in", testLogoutFails},
 	{"the user is asked for once, and once by each marker that decides again", testAskedOnce},
 	{"a session is ended once, however many markers the request meets", testLogoutOnce},
+	{"a session outlives windows that do not refuse the request, and a policy that only reports", testSessionOutlives},
+	{"who is not logged in is neither staff nor anything else", testFlagsWithoutLogin},
 	{"who says to be somebody in a header of his own is nobody", testForgedUser},
 }
 
@@ -140,6 +143,48 @@ func testLogoutFails(t *testing.T, f Framework) {
 	})
 	a := get("/orders").as("alice")
 	w.isRefusal(a, w.do(a), page.Plain(503))
+	w.passesByException(get("/orders"), "orders")
+}
+
+func testSessionOutlives(t *testing.T, f Framework) {
+	policy := recess.Policy{Logout: recess.Logout{Authenticated: true}}
+	w := f.open(t, policy)
+	ends := func(n int64) {
+		t.Helper()
+		if got := w.site.hooks.logoutCalls.Swap(0); got != n {
+			t.Errorf("the session was ended %d times, want %d", got, n)
+		}
+	}
+	w.on(recess.Opening{Mode: state.Announce})
+	w.passes(get("/orders").as("alice"), "orders")
+	ends(0)
+	w.on(recess.Opening{Mode: state.ReadOnly})
+	w.passes(get("/orders").as("alice"), "orders")
+	ends(0)
+	w.refuses(request("POST", "/orders").as("alice"))
+	ends(1)
+	policy.ReportOnly = true
+	w = f.closed(t, policy)
+	w.passesUntold(get("/orders").as("alice"), "orders")
+	ends(0)
+}
+
+func testFlagsWithoutLogin(t *testing.T, f Framework) {
+	claims := func(s *Site) {
+		s.hooks.user = func(Call) recess.User {
+			return recess.User{Name: "eve", Staff: true, Superuser: true, Roles: []string{"ops"}}
+		}
+	}
+	everybody := recess.Policy{
+		AllowAuthenticated: true, AllowStaff: true, AllowSuperuser: true, AllowRoles: []string{"ops"},
+		Logout: recess.Logout{Authenticated: true, Staff: recess.Yes, Superuser: recess.Yes},
+	}
+	w := f.closed(t, everybody, claims)
+	w.refuses(get("/orders"))
+	if n := w.site.hooks.logoutCalls.Load(); n != 0 {
+		t.Errorf("the session of nobody was ended %d times", n)
+	}
+	w = f.closed(t, recess.Policy{AllowAnonymous: true}, claims)
 	w.passesByException(get("/orders"), "orders")
 }
 
