@@ -91,3 +91,46 @@ func TestALinkIsNotUsedWhereItCannotBeWrittenDown(t *testing.T) {
 		t.Errorf("once it can be written, it is answered %d", a.Status)
 	}
 }
+
+// beaten is a backend on which somebody else is faster once.
+type beaten struct {
+	state.Backend
+	rival func()
+}
+
+func (b *beaten) Save(ctx context.Context, old state.Rev, data []byte) (state.Rev, error) {
+	if rival := b.rival; rival != nil {
+		b.rival = nil
+		rival()
+	}
+	return b.Backend.Save(ctx, old, data)
+}
+
+// TestTheLastUseIsWonOnce has somebody else write between the look at the state and its change: a window, and then the same
+// link on another instance.
+func TestTheLastUseIsWonOnce(t *testing.T) {
+	store := memstate.New(memstate.Config{})
+	b := &beaten{Backend: store}
+	one, other := started(t, Config{Backend: b, Policy: withPasses}), started(t, Config{Backend: store, Policy: withPasses})
+	tokens, _, err := other.Control(state.Actor{}).IssuePass(t.Context(), ringOf(t, withPasses), PassOrder{For: "alice", TTL: hour, Uses: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	on(t, one, Opening{}) // and has seen the pass by that
+	press := func(e *Engine) int { return e.LinkAnswer(t.Context(), linkRequest("POST", "/m/pass", tokens.Link)).Status }
+	b.rival = func() { on(t, other, Opening{Scope: "x"}) }
+	if got := press(one); got != 303 {
+		t.Errorf("somebody else has opened a window meanwhile: answered %d, want 303", got)
+	}
+	b.rival = func() {
+		if got := press(other); got != 303 {
+			t.Errorf("the rival is answered %d, want 303", got)
+		}
+	}
+	if got := press(one); got != 403 {
+		t.Errorf("somebody else has used the link meanwhile, for the last time: answered %d, want 403", got)
+	}
+	if s, err := other.Control(state.Actor{}).State(t.Context()); err != nil || s.Passes[0].Uses != 0 {
+		t.Errorf("%+v, %v", s.Passes, err)
+	}
+}

@@ -12,21 +12,21 @@ import (
 // The members of the JSON that the commands write, as the documentation of package command lists them. A member that
 // vanishes or is renamed breaks somebody's script.
 var documented = map[string]string{
-	"status":    "state exists active mode forced epoch revision running planned history problem",
-	"window":    "id name scope mode starts_at ends_at hold ramp_at share repeat messages reason opened_by opened_at",
-	"repeat":    "cron zone for_seconds after next_at",
-	"actor":     "name host source",
-	"entry":     "revision at by action windows reason replaced",
-	"change":    "action changed opened updated ended cancelled recurring started anew unasked salvaged status",
-	"diagnosis": "state healthy checks instances",
-	"check":     "check result text advice",
+	"status":     "state exists active mode forced epoch revision running planned history problem",
+	"window":     "id name scope mode starts_at ends_at hold ramp_at share repeat messages reason opened_by opened_at",
+	"repeat":     "cron zone for_seconds after next_at",
+	"actor":      "name host source",
+	"entry":      "revision at by action windows reason replaced",
+	"change":     "action changed opened updated ended cancelled recurring started anew unasked salvaged status",
+	"diagnosis":  "state healthy checks instances",
+	"check":      "check result text advice",
 	"issued":     "pass link token",
 	"passes":     "passes revision",
 	"revocation": "revoked passes revision",
 	"pass":       "id for scope window occurrence_at expires_at uses key issued_by issued_at",
-	"migration": "state needed",
-	"version":   "version go platform schema",
-	"error":     "code exit_code message hint",
+	"migration":  "state needed",
+	"version":    "version go platform schema",
+	"error":      "code exit_code message hint",
 }
 
 // within says which kind the members of a kind are, or their elements.
