@@ -153,7 +153,7 @@ func (e *Engine) findLink(live []state.Pass, link string) (i int, token string, 
 func (e *Engine) redeem(ctx context.Context, link, who string) (token string, p state.Pass, err error) {
 	ctx, cancel := context.WithTimeout(ctx, linkTimeout)
 	defer cancel()
-	_, err = e.Control(state.Actor{Name: who, Source: "link"}).retry(ctx, order{action: "link used", do: func(s *state.State, now time.Time) (Change, error) {
+	use := func(s *state.State, now time.Time) (Change, error) {
 		live := s.LivePasses(now)
 		i, found, err := e.findLink(live, link)
 		if err != nil {
@@ -161,12 +161,22 @@ func (e *Engine) redeem(ctx context.Context, link, who string) (token string, p 
 		}
 		live[i].Uses--
 		s.Passes, token, p = live, found, live[i]
+		s.History = slices.DeleteFunc(s.History, func(e state.Entry) bool { return isUse(&e, p.ID) })
 		return Change{Passes: []state.Pass{p}}, nil
-	}})
-	if err != nil {
+	}
+	c := e.Control(state.Actor{Name: who, Source: "link"})
+	if _, err := c.retry(ctx, order{action: linkUsed, do: use}); err != nil {
 		return "", state.Pass{}, err
 	}
 	return token, p, nil
+}
+
+// linkUsed is what the history calls the use of a link. Of each pass it keeps the last one: what a crowd of testers does must
+// not push out who has closed the site.
+const linkUsed = "link used"
+
+func isUse(e *state.Entry, id string) bool {
+	return e.Action == linkUsed && len(e.Windows) == 1 && strings.HasPrefix(e.Windows[0], id+":")
 }
 
 // linkOf reads a query, or a form.
@@ -195,8 +205,8 @@ func lastSegment(p string) string {
 }
 
 // ownOrigin reports whether a POST comes from a page of this site, or from no page at all. Browsers say so themselves
-// (Fetch Metadata); of those that do not, Origin is believed. The rules are those of [net/http.CrossOriginProtection], but
-// that an Origin with a user name is none (golang.org/issue/78563).
+// (Fetch Metadata); of those that do not, Origin is believed if it is our host to the letter, so that one with a user name
+// is not (golang.org/issue/78563). The rules are else those of [net/http.CrossOriginProtection].
 func ownOrigin(r *LinkRequest) bool {
 	switch r.Header("Sec-Fetch-Site") {
 	case "same-origin", "none":
@@ -209,6 +219,9 @@ func ownOrigin(r *LinkRequest) bool {
 	if origin == "" {
 		return true // no browser
 	}
-	u, err := url.Parse(origin)
-	return err == nil && u.User == nil && u.Host != "" && u.Path == "" && strings.EqualFold(u.Host, r.Host)
+	host, secure := strings.CutPrefix(origin, "https://")
+	if !secure {
+		host = strings.TrimPrefix(origin, "http://")
+	}
+	return host != origin && strings.EqualFold(host, r.Host)
 }

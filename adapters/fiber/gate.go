@@ -2,6 +2,7 @@ package recessfiber
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"reflect"
 	"runtime"
@@ -147,12 +148,23 @@ func (g *Gate) Status(c *fiber.Ctx) error {
 // behind [Gate.ForceOff], for GET and POST.
 func (g *Gate) PassLink(c *fiber.Ctx) error {
 	x := exchange{Caller: recess.Caller[*fiber.Ctx]{Hooks: &g.hooks, Context: c}, gate: g}
-	r := recess.LinkRequest{
-		Method: x.Method(), Host: x.Host(), Path: x.Path(), Query: string(c.Context().URI().QueryString()), Header: x.Header,
-	}
-	if body := c.Body(); len(body) <= recess.MaxLinkForm {
-		r.Form = string(body)
-	}
-	send(c, g.engine.LinkAnswer(c.UserContext(), r))
+	send(c, g.engine.LinkAnswer(c.UserContext(), recess.LinkRequest{
+		Method: x.Method(), Host: x.Host(), Path: x.Path(), Query: string(c.Context().URI().QueryString()), Form: form(c), Header: x.Header,
+	}))
 	return nil
+}
+
+// form is the body as it was sent: fiber's own Body would decompress it, to whatever size.
+func form(c *fiber.Ctx) string {
+	var body []byte
+	if request := c.Request(); !request.IsBodyStream() {
+		body = request.Body()
+	} else if read, err := io.ReadAll(io.LimitReader(request.BodyStream(), recess.MaxLinkForm+1)); err == nil {
+		body = read
+	}
+	if len(body) > recess.MaxLinkForm {
+		c.Context().SetConnectionClose() // fasthttp takes what is left of a stream for the next request
+		return ""
+	}
+	return string(body)
 }

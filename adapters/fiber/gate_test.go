@@ -2,15 +2,20 @@ package recessfiber_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"html/template"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/recess-go/recess/core/pass"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/compress"
@@ -350,4 +355,43 @@ func TestViewsFindTheMaintenanceValue(t *testing.T) {
 	app.Get("/", func(c *fiber.Ctx) error { return c.Render("front", fiber.Map{}) })
 	open(t, engine, recess.Opening{Mode: state.Announce, Messages: map[string]string{"": "soon"}})
 	expect(t, app, map[string]string{"/": "soon"})
+}
+
+// TestALinkIsReadAsItWasSent: whole, streamed, not decompressed, and not beyond its size.
+func TestALinkIsReadAsItWasSent(t *testing.T) {
+	policy := recess.Policy{PassKeys: []string{"k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}}
+	engine := newEngine(t, policy)
+	ring, err := pass.NewRing(policy.PassKeys, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, _, err := engine.Control(state.Actor{}).IssuePass(t.Context(), ring, recess.PassOrder{For: "alice", TTL: time.Hour, Uses: 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	_, _ = z.Write([]byte("link=" + tokens.Link))
+	_ = z.Close()
+	long := "link=" + tokens.Link + "&x=" + strings.Repeat("x", recess.MaxLinkForm)
+	for _, streamed := range []bool{false, true} {
+		app := fiber.New(fiber.Config{StreamRequestBody: streamed})
+		gate := install(t, app, engine, recessfiber.Hooks{})
+		app.Post("/pass", gate.PassLink)
+		for _, c := range []struct {
+			body, encoding string
+			status         int
+		}{{"link=" + tokens.Link, "", 303}, {zipped.String(), "gzip", 403}, {long, "", 403}} {
+			r := httptest.NewRequest(http.MethodPost, "/pass", strings.NewReader(c.body))
+			r.Header.Set("Content-Encoding", c.encoding)
+			got, err := app.Test(r, -1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.StatusCode != c.status {
+				t.Errorf("streamed %v, %q of %d bytes: answered %d, want %d", streamed, c.encoding, len(c.body), got.StatusCode, c.status)
+			}
+			_ = got.Body.Close()
+		}
+	}
 }

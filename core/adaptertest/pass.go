@@ -219,6 +219,7 @@ func testPassGarbage(t *testing.T, f Framework) {
 	for _, lines := range [][]string{
 		{"Authorization: Recess " + issued.Pass, "Authorization: Basic x"},
 		{"Recess-Pass: x", "Recess-Pass: " + issued.Pass},
+		{"Authorization: Bearer " + issued.Pass},
 		{"Cookie: x" + cookie(issued.Pass)[len("Cookie: "):]},
 		{"X-Forwarded-Cookie: " + cookie(issued.Pass)},
 	} {

@@ -61,7 +61,7 @@ func FuzzFind(f *testing.F) {
 // FuzzCarried compares what is found in a request's fields with a plain way to look for it.
 func FuzzCarried(f *testing.F) {
 	f.Add("Recess A", "B", "a=b; __Host-recess=C, __Host-recess=D")
-	f.Add("basic x", "", "x__Host-recess=__Host-recess=A;\t__Host-recess= A \t;;,")
+	f.Add("bearer x", "", "x__Host-recess=__Host-recess=A;\t__Host-recess= A \t;;,")
 	f.Add("recess   ", "\x00", "__Host-recess=\"A\"; y __Host-recess=B,__Host-recess=")
 	f.Fuzz(func(t *testing.T, authorization, header, cookies string) {
 		carried := pass.CarriedBy(authorization, header, cookies)

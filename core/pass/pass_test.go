@@ -48,6 +48,9 @@ func TestAPassIsFoundAndALinkIsNone(t *testing.T) {
 	bob.For = "bob"
 	hers, his := r.Issue(&alice), r.Issue(&bob)
 	b := book(r, alice, bob)
+	if b.Find(hers.Link) != nil {
+		t.Fatal("a link is a pass")
+	}
 	for range 3 { // the first time, and remembered
 		if e := b.Find(hers.Pass); e == nil || e.Pass.For != "alice" {
 			t.Fatalf("alice's pass is %+v", e)
@@ -367,6 +370,7 @@ func TestWhatARequestCarries(t *testing.T) {
 		{"authorization", "Recess A", "", "", []string{"A"}},
 		{"authorization by case", "rEcEsS   A", "", "", []string{"A"}},
 		{"another scheme", "Basic A", "", "", nil},
+		{"another scheme of as many letters", "Bearer A", "", "", nil},
 		{"a longer scheme", "Recessed A", "", "", nil},
 		{"no scheme", "A", "", "", nil},
 		{"the scheme alone", "Recess", "", "", nil},

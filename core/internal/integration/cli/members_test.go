@@ -17,7 +17,7 @@ var documented = map[string]string{
 	"lease":      "ttl_seconds renewals",
 	"repeat":     "cron zone for_seconds after next_at",
 	"actor":      "name host source",
-	"history":   "revision history",
+	"history":    "revision history",
 	"entry":      "revision at by action windows reason replaced",
 	"change":     "action changed opened updated ended cancelled recurring started anew unasked salvaged status",
 	"diagnosis":  "state healthy checks instances",

@@ -208,7 +208,7 @@ func (c *passRevokeCommand) run(ctx context.Context, s *session) error {
 	for _, p := range shown.Revoked {
 		fmt.Fprintf(s.Out, "Revoked: %s, for %s.\n", report.Clean(p.ID), report.Clean(p.For))
 	}
-	fmt.Fprintf(s.Out, "%d passes are left. Services let the others in no longer as soon as they see the change.\n", len(shown.Passes.Passes))
+	fmt.Fprintf(s.Out, "Passes left: %d. Services refuse those that were revoked as soon as they see the change.\n", len(shown.Passes.Passes))
 	return nil
 }
 
