@@ -7,7 +7,7 @@ import (
 	"github.com/recess-go/recess/core/page"
 )
 
-// A Ticket is one unit of work that is counted: an HTTP request.
+// A Ticket is one unit of work that is counted: an HTTP request, or a background job.
 //
 //	ticket := engine.Begin()
 //	defer ticket.End()
@@ -18,7 +18,7 @@ import (
 type Ticket struct {
 	snap   *snapshot
 	stripe *stripe
-	side   uint32
+	side   uint32 // in its lowest bit; above it the place in the stripe's register, 0 for none
 }
 
 // Begin counts one more unit of work and takes the snapshot that it is decided on, in that order: whoever changes the
@@ -26,22 +26,31 @@ type Ticket struct {
 // allocation. Every Begin needs one End.
 func (e *Engine) Begin() Ticket {
 	s, side := e.inflight.begin()
-	return Ticket{snap: e.snap.Load(), stripe: s, side: side}
+	return Ticket{snap: e.entrance.Load(), stripe: s, side: side}
 }
 
-// Open reports whether nothing runs and nothing is planned: the request passes and nothing is asked about it.
+// Open reports whether nothing is asked about the request, and it passes: nothing runs, nothing is planned, and requests
+// are not named ([Policy].NameRequests).
 func (t *Ticket) Open() bool { return t.snap == nil }
+
+// quiet reports whether nothing runs and nothing is planned.
+func (t *Ticket) quiet() bool { return t.snap == nil || t.snap == t.snap.engine.naming }
 
 // Open reports whether nothing runs and nothing is planned now, as [Ticket.Open] does for one request.
 func (e *Engine) Open() bool { return e.snap.Load() == nil }
 
 // End counts the unit of work as ended.
-func (t *Ticket) End() { t.stripe.running[t.side&1].Add(-1) }
+func (t *Ticket) End() {
+	if t.side > 1 {
+		t.unname()
+	}
+	t.stripe.running[t.side&1].Add(-1)
+}
 
 // Evaluate decides a request and answers nothing. Its one side effect is [Policy].Logout. A callback of the
 // application that panics makes it refuse.
 func (t *Ticket) Evaluate(r Request) Decision {
-	if t.snap == nil {
+	if t.quiet() {
 		return Decision{Reason: ReasonOpen}
 	}
 	return t.snap.evaluate(&inquiry{request: r, rules: t.snap.rules})
@@ -50,12 +59,17 @@ func (t *Ticket) Evaluate(r Request) Decision {
 // Admit decides a request and does what follows: sets the headers, hands the value to handlers, or answers with the
 // refusal. It reports whether the request may go on to its handler. A request that a window of mode hold covers waits here.
 func (t *Ticket) Admit(x Exchange) bool {
-	if t.snap == nil {
-		return true
+	if !t.quiet() && !t.pass(x) {
+		return false
 	}
+	t.name(x)
+	return true
+}
+
+func (t *Ticket) pass(x Exchange) bool {
 	d := t.snap.evaluate(&inquiry{request: x, rules: t.snap.rules})
 	if d.Hold > 0 {
-		if d = t.hold(x, d); t.snap == nil {
+		if d = t.hold(x, d); t.quiet() {
 			return true
 		}
 	}

@@ -141,12 +141,12 @@ func TestMuxMarkersOfNestedMarkers(t *testing.T) {
 	for target, want := range map[string]string{
 		"/plain": " []", "/nested": "on [shop eu]", "/nowhere": " []", "/bad": " [*]", "/nested/": " []",
 	} {
-		m := find(httptest.NewRequest(http.MethodGet, target, nil))
+		_, m := find(httptest.NewRequest(http.MethodGet, target, nil))
 		if got := fmt.Sprint(m.Force.String(), " ", m.Scopes); got != want {
 			t.Errorf("%s: marker %q, want %q", target, got, want)
 		}
 	}
-	if m := find(httptest.NewRequest(http.MethodPost, "/nested", nil)); m.Force != recess.NotForced || len(m.Scopes) != 0 {
+	if _, m := find(httptest.NewRequest(http.MethodPost, "/nested", nil)); m.Force != recess.NotForced || len(m.Scopes) != 0 {
 		t.Errorf("POST /nested: marker %v, want none", m)
 	}
 }
