@@ -85,12 +85,15 @@ func (n *names) of(r route) *string {
 	return kept.(*string)
 }
 
-// methods are those that names tell apart, the methods of HTTP and those that routers know beside. Clients make up what they
-// like, and routes may serve all.
-var methods = map[string]bool{
-	http.MethodGet: true, http.MethodHead: true, http.MethodPost: true, http.MethodPut: true, http.MethodPatch: true,
-	http.MethodDelete: true, http.MethodConnect: true, http.MethodOptions: true, http.MethodTrace: true,
-	"PROPFIND": true, "REPORT": true,
+// knownMethod returns a method that names tell apart, one of HTTP's or of those that routers know beside, and "" for any
+// other: clients make up what they like, and routes may serve all.
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodConnect, http.MethodOptions, http.MethodTrace, "PROPFIND", "REPORT":
+		return method
+	}
+	return ""
 }
 
 // nameOf names a request by its route. The route's pattern may come from the application's own code, and is not worth a
@@ -104,11 +107,7 @@ func (e *Engine) nameOf(r Request) (name *string) {
 			name = e.names.of(route{})
 		}
 	}()
-	method := r.Method()
-	if !methods[method] {
-		method = ""
-	}
-	return e.names.of(route{method, r.Route()})
+	return e.names.of(route{knownMethod(r.Method()), r.Route()})
 }
 
 // age is the time since the engine was made, in nanoseconds: no clock that is set changes it.

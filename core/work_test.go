@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/recess-go/recess/core/state"
 	"github.com/recess-go/recess/core/state/memstate"
@@ -336,8 +337,8 @@ func TestARouteThatCannotBeFoundCostsNoRequest(t *testing.T) {
 func TestNamesOfRoutesAreBoundedAndOurs(t *testing.T) {
 	var n names
 	buffer := []byte("/users/:id")
-	pattern := string(buffer)
-	first := n.of(route{"GET", pattern})
+	first := n.of(route{"GET", unsafe.String(&buffer[0], len(buffer))}) // as fiber's strings are
+	copy(buffer, "/AAAAAAAAA")
 	if second := n.of(route{"GET", "/users/:id"}); first != second || *first != "GET /users/:id" {
 		t.Errorf("one route is called %q and %q", *first, *second)
 	}
