@@ -229,7 +229,7 @@ func (e *Engine) unlock() {
 	}
 }
 
-// now is the engine's only look at the clock; it is never on the path of a request.
+// now is the engine's only look at the clock, but for ages; it is never on the path of a request.
 func (e *Engine) now() time.Time { return time.Now() }
 
 // adopt makes a state the one that requests are decided on. The lock is held.

@@ -61,7 +61,7 @@ func (t *Ticket) hold(x Exchange, d Decision) Decision {
 		switch {
 		case left, t.snap == waited && !late: // the engine is closed: nobody will tell of the end any more
 			return d
-		case t.quiet():
+		case t.snap == nil:
 			return Decision{Reason: ReasonOpen}
 		}
 		d = t.snap.evaluate(&inquiry{request: x, rules: t.snap.rules})

@@ -9,7 +9,7 @@ import (
 // were as many entries before, allocate nothing; both touch their own stripe's memory alone.
 type register struct {
 	// free is a stack of the places that are free: in its lower half the number of the topmost, 0 for none, and in its
-	// upper half how often it has changed, so that a place which has come and gone in between is not mistaken for itself.
+	// upper half how often something was put on it, so that a place which has gone and come back is not mistaken for itself.
 	free   atomic.Uint64
 	blocks atomic.Pointer[[]*block] // the places, numbered from 1; they are never taken away
 	grows  sync.Mutex
@@ -52,13 +52,19 @@ func (r *register) each(yield func(name string, since int64, side uint32)) {
 	for _, b := range *blocks {
 		for n := range b {
 			p := &b[n]
-			turn := p.turn.Load()
-			name, since, side := p.name.Load(), p.since.Load(), p.side.Load()
-			if turn%2 == 1 && turn == p.turn.Load() { // else it has left, and somebody else may have entered
-				yield(*name, since, side)
+			if turn := p.turn.Load(); turn%2 == 1 {
+				if name, since, side, ok := p.read(turn); ok {
+					yield(*name, since, side)
+				}
 			}
 		}
 	}
+}
+
+// read returns an entry, unless it has left since the place's turn was read: then somebody else may have entered.
+func (p *place) read(turn uint32) (name *string, since int64, side uint32, ok bool) {
+	name, since, side = p.name.Load(), p.since.Load(), p.side.Load()
+	return name, since, side, turn == p.turn.Load()
 }
 
 func (r *register) at(number uint32) *place {
@@ -74,7 +80,7 @@ func (r *register) pop() uint32 {
 			r.grow()
 			continue
 		}
-		if r.free.CompareAndSwap(top, (top>>32+1)<<32|uint64(r.at(number).next.Load())) {
+		if r.free.CompareAndSwap(top, top>>32<<32|uint64(r.at(number).next.Load())) {
 			return number
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"unsafe"
 )
 
 // entry is what a register is told of.
@@ -79,6 +80,38 @@ func TestARegisterUnderAStorm(t *testing.T) {
 	}
 	if most := workers*depth + 1; len(*r.blocks.Load())*len(block{}) > most+workers*len(block{}) {
 		t.Errorf("there are %d blocks for %d entries at a time", len(*r.blocks.Load()), most)
+	}
+}
+
+// TestAPlaceThatIsTakenAnewIsNotReadAsItWas, nor taken for itself by whoever takes it off the stack: both would take a
+// goroutine that stops in between for as long.
+func TestAPlaceThatIsTakenAnewIsNotReadAsItWas(t *testing.T) {
+	var r register
+	one, other := "one", "other"
+	number := r.enter(&one, 1, 0)
+	turn := r.at(number).turn.Load()
+	if name, _, _, ok := r.at(number).read(turn); !ok || *name != one {
+		t.Error("an entry that stays is not read")
+	}
+	r.leave(number)
+	if again := r.enter(&other, 2, 1); again != number {
+		t.Fatalf("place %d is taken, not %d, which became free last", again, number)
+	}
+	if _, _, _, ok := r.at(number).read(turn); ok {
+		t.Error("what has taken the place is read as what stood there before")
+	}
+	top := r.free.Load()
+	first, second := r.pop(), r.pop()
+	r.push(first, first)
+	if now := r.free.Load(); uint32(now) != uint32(top) || now == top {
+		t.Errorf("the top is %#x, and was %#x with another place below it", now, top)
+	}
+	r.push(second, second)
+}
+
+func TestAStripeSharesNoCacheLine(t *testing.T) {
+	if size := unsafe.Sizeof(stripe{}); size != 128 {
+		t.Errorf("a stripe has %d bytes, want two cache lines of 64", size)
 	}
 }
 

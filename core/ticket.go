@@ -33,9 +33,6 @@ func (e *Engine) Begin() Ticket {
 // are not named ([Policy].NameRequests).
 func (t *Ticket) Open() bool { return t.snap == nil }
 
-// quiet reports whether nothing runs and nothing is planned.
-func (t *Ticket) quiet() bool { return t.snap == nil || t.snap == t.snap.engine.naming }
-
 // Open reports whether nothing runs and nothing is planned now, as [Ticket.Open] does for one request.
 func (e *Engine) Open() bool { return e.snap.Load() == nil }
 
@@ -50,7 +47,7 @@ func (t *Ticket) End() {
 // Evaluate decides a request and answers nothing. Its one side effect is [Policy].Logout. A callback of the
 // application that panics makes it refuse.
 func (t *Ticket) Evaluate(r Request) Decision {
-	if t.quiet() {
+	if t.snap == nil {
 		return Decision{Reason: ReasonOpen}
 	}
 	return t.snap.evaluate(&inquiry{request: r, rules: t.snap.rules})
@@ -58,22 +55,22 @@ func (t *Ticket) Evaluate(r Request) Decision {
 
 // Admit decides a request and does what follows: sets the headers, hands the value to handlers, or answers with the
 // refusal. It reports whether the request may go on to its handler. A request that a window of mode hold covers waits here.
+// One that goes on is entered by name, if [Policy].NameRequests asks for that.
 func (t *Ticket) Admit(x Exchange) bool {
-	if !t.quiet() && !t.pass(x) {
+	if t.snap == nil {
+		return true
+	}
+	d := t.snap.evaluate(&inquiry{request: x, rules: t.snap.rules})
+	if d.Hold > 0 {
+		if d = t.hold(x, d); t.snap == nil {
+			return true
+		}
+	}
+	if !t.snap.conclude(x, &d, t.stripe) {
 		return false
 	}
 	t.name(x)
 	return true
-}
-
-func (t *Ticket) pass(x Exchange) bool {
-	d := t.snap.evaluate(&inquiry{request: x, rules: t.snap.rules})
-	if d.Hold > 0 {
-		if d = t.hold(x, d); t.quiet() {
-			return true
-		}
-	}
-	return t.snap.conclude(x, &d, t.stripe)
 }
 
 // AdmitMarked serves a marker that a request has reached, on its way to a route that is forced on or belongs to scopes.

@@ -81,7 +81,10 @@ func (n *names) of(r route) *string {
 	}
 	r = route{strings.Clone(r.method), strings.Clone(r.pattern)}
 	name := printable(cmp.Or(r.method, "(other method)") + " " + cmp.Or(r.pattern, "(no route)"))
-	kept, _ := n.known.LoadOrStore(r, &name)
+	kept, there := n.known.LoadOrStore(r, &name)
+	if there {
+		n.count.Add(-1) // somebody was faster
+	}
 	return kept.(*string)
 }
 
@@ -115,10 +118,7 @@ func (e *Engine) age() int64 { return int64(time.Since(e.born)) }
 
 // name enters a request that was let in, if requests are named.
 func (t *Ticket) name(r Request) {
-	if t.snap == nil || t.side > 1 {
-		return
-	}
-	if e := t.snap.engine; e.naming != nil {
+	if e := t.snap.engine; e.naming != nil && t.side <= 1 {
 		t.enter(e.nameOf(r), e.age())
 	}
 }
@@ -138,6 +138,9 @@ func (t *Ticket) unname() {
 
 // oldest lists what has a name of the work that was admitted before, of so many units. The engine's lock is held.
 func (e *Engine) oldest(earlier int64) []Work {
+	if earlier == 0 {
+		return nil
+	}
 	now, most := e.age(), int(min(earlier, MaxOldest))
 	var list []Work
 	add := func(name string, since int64) {

@@ -120,6 +120,25 @@ func TestAnInstanceThatDrainsNamesWhatIsOldest(t *testing.T) {
 	})
 }
 
+// TestOnlyWhatIsWaitedForIsNamed: of two requests one is from before, and it is still being decided.
+func TestOnlyWhatIsWaitedForIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, Policy{NameRequests: true, AllowPaths: []string{"/open"}}, Policy{AllowPaths: []string{"/open"}})
+		undecided := c.engines[0].Begin()
+		defer undecided.End()
+		c.closes(t)
+		for _, e := range c.engines {
+			defer begun(t, e, &asked{path: "/open", route: "/open"}).End()
+		}
+		if said := c.engines[0].report(); said.Earlier != 1 || len(said.Oldest) > 0 || len(c.engines[0].named()) != 1 {
+			t.Errorf("of %d requests from before it names %v", said.Earlier, said.Oldest)
+		}
+		if got := c.engines[1].named(); len(got) > 0 {
+			t.Errorf("nobody asked for names, and %q are entered", got)
+		}
+	})
+}
+
 // TestTheAgesOfADrainGrow: an instance tells them at its heartbeats only.
 func TestTheAgesOfADrainGrow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
