@@ -118,13 +118,26 @@ type order struct {
 	action string // as the history names it
 	reason string
 	do     edit
+	quiet  bool        // it is no change of the site: the document keeps its revision, and its history says nothing
 	wayOut bool        // it may also replace a document that makes no sense, and start one where there is none
 	anew   bool        // it writes even if no window changes
 	after  state.State // numbers that the document must come after, beside those that this process has seen
 }
 
-// change loads, edits and saves: one attempt.
-func (c *Controller) change(ctx context.Context, o order) (Change, error) {
+// change loads, edits and saves. It is one attempt, but for leases: that one was renewed in the meantime is nobody's change.
+func (c *Controller) change(ctx context.Context, o order) (change Change, err error) {
+	for range attempts {
+		change, err = c.attempt(ctx, o)
+		var lost *ConflictError
+		if !errors.As(err, &lost) || !state.Renewed(&change.Before, &lost.Current) {
+			break
+		}
+	}
+	return change, err
+}
+
+// attempt is one attempt at a change.
+func (c *Controller) attempt(ctx context.Context, o order) (Change, error) {
 	if c.forced != NotForced {
 		return Change{}, fmt.Errorf("recess: %s: %w", o.action, ErrForced)
 	}
@@ -157,13 +170,15 @@ func (c *Controller) change(ctx context.Context, o order) (Change, error) {
 	}
 	c.sign(&after, &change, utc(now))
 	change.resolve(now)
-	entry := state.Entry{At: utc(now), By: c.by, Action: o.action, Reason: o.reason, Windows: change.words()}
-	if from.broken != nil && change.Salvaged == inHistory {
-		entry.Replaced = excerpt(from.doc.Data)
+	if !o.quiet {
+		entry := state.Entry{At: utc(now), By: c.by, Action: o.action, Reason: o.reason, Windows: change.words()}
+		if from.broken != nil && change.Salvaged == inHistory {
+			entry.Replaced = excerpt(from.doc.Data)
+		}
+		c.number(&after, &o.after, now)
+		entry.Revision = after.Revision
+		after.History = append(after.History, entry)
 	}
-	c.number(&after, &o.after, now)
-	entry.Revision = after.Revision
-	after.History = append(after.History, entry)
 	change.After, err = c.save(ctx, from.doc.Rev, after)
 	if change.Started && !change.Anew && len(change.Ended) == 0 && errors.Is(err, state.ErrReadOnly) {
 		change.Started, change.After = false, from.state // off it is, and nothing can be written here

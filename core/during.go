@@ -12,10 +12,11 @@ import (
 	"github.com/recess-go/recess/core/state"
 )
 
-// restoreTimeout bounds the way back of During, whose own context may have ended; restoreAttempts its conflicts.
 const (
-	restoreTimeout  = 10 * time.Second
-	restoreAttempts = 20
+	// restoreTimeout bounds the way back of During, whose own context may have ended.
+	restoreTimeout = 10 * time.Second
+	// attempts bounds how often somebody else may be first.
+	attempts = 20
 )
 
 // During runs fn while a window is open, and then restores what was there before: also when fn panics, when the
@@ -24,6 +25,9 @@ const (
 //
 // The window is a hold of its own, beside whatever runs already, also beside another of its name: two processes that
 // run the same migration each have one. An empty Name is filled in where the backend can keep names.
+//
+// With a Lease the window outlives this process by no more than that. It is renewed while fn runs; if it is lost, fn's context
+// ends with [ErrLeaseLost] as its cause, and the error wraps it: what fn did since may have met requests.
 func (c *Controller) During(ctx context.Context, o Opening, fn func(context.Context) error) error {
 	o.Start, o.End = utc(o.Start), utc(o.End)
 	named := o.window()
@@ -35,6 +39,9 @@ func (c *Controller) During(ctx context.Context, o Opening, fn func(context.Cont
 	if o.Name == "" && errors.Is(err, state.ErrInexpressible) {
 		begin.do = o.hold(o.window())
 		change, err = c.retry(ctx, begin)
+	}
+	if o.Lease > 0 && err == nil {
+		fn = c.keeping(change.Opened[0], fn)
 	}
 	return c.during(ctx, begin, change, err, fn)
 }
@@ -70,7 +77,7 @@ func (c *Controller) during(ctx context.Context, begun order, change Change, fai
 
 // retry repeats a change that needs no look at what others did.
 func (c *Controller) retry(ctx context.Context, o order) (change Change, err error) {
-	for range restoreAttempts {
+	for range attempts {
 		change, err = c.change(ctx, o)
 		if !errors.Is(err, state.ErrConflict) {
 			return change, err
@@ -104,12 +111,14 @@ func restoring(did Change) edit {
 // swapWindows replaces the windows of a state and says what that changes.
 func swapWindows(s *state.State, windows []state.Window) Change {
 	var change Change
-	for _, w := range windows {
+	for k, w := range windows {
 		switch i := slices.IndexFunc(s.Windows, sameID(w)); {
 		case i < 0:
 			change.Opened = append(change.Opened, w)
 		case !identical(s.Windows[i], w):
 			change.Updated = append(change.Updated, w)
+		default:
+			windows[k] = s.Windows[i] // its lease may have been renewed
 		}
 	}
 	for _, w := range s.Windows {

@@ -77,6 +77,7 @@ type Engine struct {
 	changed     chan struct{}    // closed when the next one is; nil if no work waits for it
 	closers     map[*closer]bool // work under way that wants to know when it is to end
 	streams     map[*Stream]bool // the long-lived requests that are open
+	leases      map[string]lease // the leases of current, by the ids of their windows
 	moving      time.Time        // until when connections are asked to move on
 	afterwards  []func()         // what is to be said and written once the lock is released
 	unsaved     *state.Doc       // what the snapshot file does not have yet
@@ -235,6 +236,7 @@ func (e *Engine) now() time.Time { return time.Now() }
 // adopt makes a state the one that requests are decided on. The lock is held.
 func (e *Engine) adopt(s state.State) {
 	e.current, e.haveState = s, true
+	e.noteLeases(&s)
 	e.rebuild(e.now())
 }
 

@@ -54,6 +54,7 @@ func (e *Engine) follow(ctx context.Context) {
 			failures++
 		default:
 			failures = 0
+			e.endLeases(ctx)
 		}
 		sleep(ctx, wait)
 	}
@@ -62,7 +63,7 @@ func (e *Engine) follow(ctx context.Context) {
 // look asks the backend once and applies what it says. It returns how long to wait before the next look.
 func (e *Engine) look(ctx context.Context) (time.Duration, error) {
 	// The interval is shortened at random, never stretched: a fleet must not ask in step.
-	interval := e.config.Poll - rand.N(e.config.Poll/5+1)
+	interval := e.lookWithin(e.config.Poll - rand.N(e.config.Poll/5+1))
 	asking, cancel := context.WithTimeout(ctx, interval)
 	defer cancel()
 	began := time.Now()
@@ -140,6 +141,12 @@ func (e *Engine) noteSource() {
 func (e *Engine) accept(doc state.Doc, s state.State) {
 	if e.haveState && s.Numbered() && numbersEqual(&s, &e.current) && doc.Rev == e.applied {
 		e.setFollower(Valid, nil)
+		return
+	}
+	if e.haveState && state.Renewed(&e.current, &s) {
+		e.applied = doc.Rev
+		e.setFollower(Valid, nil)
+		e.renewed(s)
 		return
 	}
 	if s.Numbered() {

@@ -30,6 +30,9 @@ type Opening struct {
 	// Messages are the words to visitors by language tag, "" for everybody else. For a running window they are
 	// added to those it has; an empty text removes one.
 	Messages map[string]string
+	// Lease makes the window last only while its holder renews it: whole seconds, from state.MinLease to state.MaxLease. The
+	// window is always one of its own that begins now; [Controller].Keep renews it, and During does so by itself.
+	Lease time.Duration
 	// Repeat makes the window recur, for Schedule alone. Start and End are then zero: Repeat says when it runs.
 	Repeat *state.Repeat
 	// Reason is for the team and the history.
@@ -58,6 +61,9 @@ func (o Opening) apply(s *state.State, now time.Time) (Change, error) {
 		w := &s.Windows[i]
 		if w.Scope != o.Scope || w.Name != o.Name || w.Repeat != nil || !o.means(w, now) {
 			continue
+		}
+		if o.Lease != 0 {
+			return Change{}, fmt.Errorf("%w: window %s runs already, and a lease is for a window of its own: give it another name", ErrInvalidOrder, w.ID)
 		}
 		before := *w
 		if w.Reopening(now) { // it closes again
@@ -128,6 +134,8 @@ func (o Opening) check(now time.Time) error {
 		return fmt.Errorf("%w: an end and no end", ErrInvalidOrder)
 	case o.Repeat != nil:
 		return fmt.Errorf("%w: a window that recurs is planned, by \"schedule\"", ErrInvalidOrder)
+	case o.Lease != 0 && o.Start.After(now):
+		return fmt.Errorf("%w: a lease is for a window that begins now: nobody holds a planned one", ErrInvalidOrder)
 	}
 	return o.checkWindow()
 }
@@ -164,6 +172,9 @@ func (o Opening) window() state.Window {
 	w := state.Window{
 		ID: state.NewID(), Name: o.Name, Scope: o.Scope, Mode: o.mode(), Start: o.Start, End: o.End, Hold: o.Hold, Repeat: o.Repeat,
 		Reason: o.Reason,
+	}
+	if o.Lease != 0 {
+		w.Lease = &state.Lease{TTL: o.Lease}
 	}
 	o.addMessages(&w)
 	return w
@@ -215,7 +226,12 @@ func sameWindow(a, b *state.Window) bool {
 		sameTimes = sameRepeat(a.Repeat, b.Repeat)
 	}
 	return a.Mode == b.Mode && (a.Repeat == nil) == (b.Repeat == nil) && sameTimes && a.Hold == b.Hold && a.Ramp == b.Ramp &&
-		a.Reason == b.Reason && maps.Equal(a.Messages, b.Messages)
+		sameLease(a.Lease, b.Lease) && a.Reason == b.Reason && maps.Equal(a.Messages, b.Messages)
+}
+
+// sameLease compares leases but for how often they were renewed.
+func sameLease(a, b *state.Lease) bool {
+	return a == b || a != nil && b != nil && a.TTL == b.TTL
 }
 
 // apply is the edit of [Controller].Off.
@@ -266,7 +282,7 @@ func ramped(w state.Window, ramp time.Duration, now time.Time) state.Window {
 	if left := w.End.Sub(now).Truncate(time.Second); !w.End.IsZero() && left < ramp {
 		ramp = max(left, time.Second)
 	}
-	w.End, w.Ramp = now.Add(ramp), ramp
+	w.End, w.Ramp, w.Lease = now.Add(ramp), ramp, nil
 	return w
 }
 

@@ -25,6 +25,8 @@ type Policy struct {
 	// ControlPath is where the admin panel, its API and the status endpoint are mounted ("/maintenance"): that
 	// path and all below is let in, since they authenticate by themselves. "" when none is mounted.
 	ControlPath string
+	// AdminTokens let programs use the admin API.
+	AdminTokens []AdminToken
 	// Logout ends sessions before any user rule is asked; who was logged out counts as anonymous from then on.
 	Logout Logout
 	// AllowAnonymous, AllowAuthenticated, AllowStaff and AllowSuperuser let users in, as Hooks.User names them.

@@ -133,6 +133,17 @@ func (c *Caller[C]) User() User {
 	return c.Hooks.User(c.Context)
 }
 
+// SafeUser is User outside of a decision: after a panic, which is logged, nobody is asking.
+func (c *Caller[C]) SafeUser(e *Engine) (u User) {
+	defer func() {
+		if v := recover(); v != nil {
+			e.reportOnce("Hooks.User", v)
+			u = User{}
+		}
+	}()
+	return c.User()
+}
+
 // Logout implements [Request].
 func (c *Caller[C]) Logout() error {
 	if c.Hooks.Logout == nil {

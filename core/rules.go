@@ -76,6 +76,7 @@ func compile(p Policy) (*rules, error) {
 	var err error
 	c.control, err = below(p.ControlPath)
 	check("ControlPath", err)
+	check("AdminTokens", checkTokens(p.AdminTokens))
 	c.adminSite, err = below(p.AllowAdminSite)
 	check("AllowAdminSite", err)
 	c.networks, err = rule.CompileNetworks(p.AllowNetworks)

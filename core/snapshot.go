@@ -312,5 +312,8 @@ func describeWindow(w *state.Window) string {
 	if !w.End.IsZero() {
 		text += ", until " + w.End.UTC().Format(time.RFC3339)
 	}
+	if w.Lease != nil {
+		text += ", on a lease of " + w.Lease.TTL.String()
+	}
 	return text
 }

@@ -83,6 +83,16 @@ func (g *Gate) Status(w http.ResponseWriter, r *http.Request) {
 	nethttp.Answer(w, r, g.port.Engine.StatusAnswer())
 }
 
+// Panel mounts a handler that asks who is asking: package admin's. It finds the user of Hooks.User by [recess.UserFrom]. One
+// line serves all below Policy.ControlPath, with the status endpoint and the probes:
+//
+//	r.Handle("/maintenance/*", gate.Panel(panel))
+func (g *Gate) Panel(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, g.port.WithUser(nethttp.Context{Writer: w, Request: r}, r))
+	})
+}
+
 // Live and Ready answer probes, see [recess.Engine.LiveAnswer] and [recess.Engine.ReadyAnswer]: put them below
 // Policy.ControlPath, or behind [Gate.ForceOff]. [nethttp.Health] answers on a port of its own.
 func (g *Gate) Live(w http.ResponseWriter, r *http.Request) {

@@ -1,6 +1,8 @@
 package recessecho
 
 import (
+	"net/http"
+
 	"github.com/labstack/echo/v4"
 	"github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/nethttp"
@@ -67,6 +69,17 @@ func (g *Gate) Maintenance(c echo.Context) *recess.Maintenance {
 func (g *Gate) Status(c echo.Context) error {
 	nethttp.Answer(c.Response(), c.Request(), g.port.Engine.StatusAnswer())
 	return nil
+}
+
+// Panel mounts a handler of net/http that knows nothing of echo, and asks who is asking: package admin's. It finds the user of
+// Hooks.User by [recess.UserFrom]. One line serves all below Policy.ControlPath, with the status endpoint and the probes:
+//
+//	e.Any("/maintenance/*", gate.Panel(panel))
+func (g *Gate) Panel(h http.Handler) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h.ServeHTTP(c.Response(), g.port.WithUser(c, c.Request()))
+		return nil
+	}
 }
 
 // Live and Ready answer probes, see [recess.Engine.LiveAnswer] and [recess.Engine.ReadyAnswer]: put them below

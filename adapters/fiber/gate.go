@@ -2,12 +2,14 @@ package recessfiber
 
 import (
 	"fmt"
+	"net/http"
 	"reflect"
 	"runtime"
 	"strings"
 	"sync"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/adaptor"
 	"github.com/recess-go/recess/core"
 )
 
@@ -101,6 +103,19 @@ func (g *Gate) Blocked(c *fiber.Ctx) bool { return c.Locals(blocked{}) != nil }
 func (g *Gate) Maintenance(c *fiber.Ctx) *recess.Maintenance {
 	m, _ := c.Locals(recess.ContextKey).(*recess.Maintenance)
 	return m
+}
+
+// Panel mounts a handler of net/http, which knows nothing of fiber, and asks who is asking: package admin's. It finds the user
+// of Hooks.User by [recess.UserFrom]. One line serves all below Policy.ControlPath, with the status endpoint and the probes:
+//
+//	app.All("/maintenance/*", gate.Panel(panel))
+func (g *Gate) Panel(h http.Handler) fiber.Handler {
+	serve := adaptor.HTTPHandler(h)
+	return func(c *fiber.Ctx) error {
+		caller := recess.Caller[*fiber.Ctx]{Hooks: &g.hooks, Context: c}
+		c.Context().SetUserValue(recess.UserKey, caller.SafeUser(g.engine)) // fasthttp's context is the request's
+		return serve(c)
+	}
 }
 
 // Live and Ready answer probes, see [recess.Engine.LiveAnswer] and [recess.Engine.ReadyAnswer]: put them below

@@ -2,6 +2,7 @@ package recessgin
 
 import (
 	"fmt"
+	"net/http"
 	"sync"
 
 	"github.com/gin-gonic/gin"
@@ -76,6 +77,14 @@ func (g *Gate) Maintenance(c *gin.Context) *recess.Maintenance {
 // Status answers the public status endpoint: put it below Policy.ControlPath, or behind [Gate.ForceOff].
 func (g *Gate) Status(c *gin.Context) {
 	nethttp.Answer(c.Writer, c.Request, g.port.Engine.StatusAnswer())
+}
+
+// Panel mounts a handler of net/http that knows nothing of gin, and asks who is asking: package admin's. It finds the user of
+// Hooks.User by [recess.UserFrom]. One line serves all below Policy.ControlPath, with the status endpoint and the probes:
+//
+//	r.Any("/maintenance/*path", gate.Panel(panel))
+func (g *Gate) Panel(h http.Handler) gin.HandlerFunc {
+	return func(c *gin.Context) { h.ServeHTTP(c.Writer, g.port.WithUser(c, c.Request)) }
 }
 
 // Live and Ready answer probes, see [recess.Engine.LiveAnswer] and [recess.Engine.ReadyAnswer]: put them below

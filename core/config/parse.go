@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -49,6 +50,33 @@ func inherited(field func(*recess.Policy) *recess.Inherited) func(*draft, string
 		}
 		return nil
 	}
+}
+
+// adminTokens reads tokens by what they are known by. An error names the entry by its place: whoever writes a token where
+// its hash belongs must not find it in a log.
+func adminTokens(d *draft, value string) error {
+	entries := split(value)
+	if len(entries) == 0 {
+		return errNoEntries
+	}
+	d.Policy.AdminTokens = nil
+	for i, entry := range entries {
+		parts := strings.Split(entry, ":")
+		if len(parts) != 3 {
+			return fmt.Errorf("entry %d: write it as in deploy:write:HASH, the hash being SHA-256 of the token in 64 hexadecimal digits", i+1)
+		}
+		token := recess.AdminToken{Name: parts[0], Write: parts[1] == "write"}
+		if !token.Write && parts[1] != "read" {
+			return fmt.Errorf("entry %d: the right is read or write", i+1)
+		}
+		hash, err := hex.DecodeString(parts[2])
+		if err != nil || len(hash) != len(token.Hash) {
+			return fmt.Errorf("entry %d: the hash is none: write SHA-256 of the token in 64 hexadecimal digits, as sha256sum prints it", i+1)
+		}
+		copy(token.Hash[:], hash)
+		d.Policy.AdminTokens = append(d.Policy.AdminTokens, token)
+	}
+	return nil
 }
 
 func list(field func(*recess.Policy) *[]string) func(*draft, string) error {

@@ -81,7 +81,7 @@ func TestNamesCanBeCheckedAlone(t *testing.T) {
 		{"nothing", "PATH=/bin", "", ""},
 		{"known names, whatever their values", "RECESS_STATE=gopher:\x00RECESS_MODE=x", "", ""},
 		{"a typing error", "RECESS_STAET=file:x", "", "RECESS_STAET: there is no such variable: did you mean RECESS_STATE?"},
-		{"what comes later", "RECESS_ADMIN_TOKENS=a", "", "RECESS_ADMIN_TOKENS: this release does not have the admin API yet"},
+		{"what comes later", "RECESS_CORS_ORIGINS=a", "", "RECESS_CORS_ORIGINS: this release does not have answers to requests from other origins (CORS) yet"},
 		{"the variable of RECESS_STATE", "RECESS_STATE=env:RECESS_SWITCH\x00RECESS_SWITCH=on", "", ""},
 		{"the variable of another state URL", "RECESS_SWITCH=on", "env:RECESS_SWITCH", ""},
 		{"the variable of no state URL", "RECESS_SWITCH=on", "file:x", "RECESS_SWITCH: there is no such variable"},

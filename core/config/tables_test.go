@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"crypto/sha256"
 	"time"
 
 	"github.com/recess-go/recess/core"
@@ -26,6 +27,9 @@ var usable = []struct {
 	{"on", "RECESS_ALLOW_AUTHENTICATED", "on", func(c *recess.Config) { c.Policy.AllowAuthenticated = true }},
 	{"TRUE", "RECESS_ALLOW_STAFF", "TRUE", func(c *recess.Config) { c.Policy.AllowStaff = true }},
 	{"true", "RECESS_ALLOW_SUPERUSER", "true", func(c *recess.Config) { c.Policy.AllowSuperuser = true }},
+	{"a token that reads and one that writes", "RECESS_ADMIN_TOKENS", "ci:read:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb, deploy:write:3E23E8160039594A33894F6564E1B1348BBD7A0088D42C4ACB73EEAED59C009D", func(c *recess.Config) {
+		c.Policy.AdminTokens = []recess.AdminToken{{Name: "ci", Hash: sha256.Sum256([]byte("a"))}, {Name: "deploy", Write: true, Hash: sha256.Sum256([]byte("b"))}}
+	}},
 	{"commas, blanks and a last comma", "RECESS_ALLOW_ROLES", " ops, admin,", func(c *recess.Config) { c.Policy.AllowRoles = []string{"ops", "admin"} }},
 	{"line breaks", "RECESS_ALLOW_ROLES", "ops\n a, b \r\n\n", func(c *recess.Config) { c.Policy.AllowRoles = []string{"ops", "a, b"} }},
 	{"addresses", "RECESS_ALLOW_NETWORKS", "192.0.2.7,2001:db8::/32,~192\\.0\\.2\\.1$", func(c *recess.Config) {
@@ -141,7 +145,12 @@ var unusable = []struct{ name, lines, says, hides string }{
 	{"a state nobody knows", "RECESS_STATE=gopher://alice:hunter2@example.com/x", `no backend has the scheme "gopher"`, "hunter2"},
 	{"a state of a module that is not linked", "RECESS_STATE=redis://:hunter2@example.com", `import _ "github.com/recess-go/recess/core/state/redisstate"`, "hunter2"},
 	{"passes come later", "RECESS_PASS_KEYS=a:hunter2", `RECESS_PASS_KEYS: this release does not have bypass passes yet`, "hunter2"},
-	{"tokens come later", "RECESS_ADMIN_TOKENS=a:read:hunter2", `this release does not have the admin API yet`, "hunter2"},
+	{"a token in place of its hash", "RECESS_ADMIN_TOKENS=a:read:hunter2", `RECESS_ADMIN_TOKENS: entry 1: the hash is none: write SHA-256`, "hunter2"},
+	{"a token without a right", "RECESS_ADMIN_TOKENS=a:read:96ea06923132f68e895cb89b2e9e7ae379fd125558176fc10ab4b55fa593c60a,hunter2", `entry 2: write it as in deploy:write:HASH`, "hunter2"},
+	{"a token with another right", "RECESS_ADMIN_TOKENS=a:admin:96ea06923132f68e895cb89b2e9e7ae379fd125558176fc10ab4b55fa593c60a", `entry 1: the right is read or write`, "96ea06923132f68e895cb89b2e9e7ae379fd125558176fc10ab4b55fa593c60a"},
+	{"a token's name in capitals", "RECESS_ADMIN_TOKENS=A:read:96ea06923132f68e895cb89b2e9e7ae379fd125558176fc10ab4b55fa593c60a", `RECESS_ADMIN_TOKENS: name: "A": use 1 to 64 lower-case letters`, "96ea06923132f68e895cb89b2e9e7ae379fd125558176fc10ab4b55fa593c60a"},
+	{"the hash of nothing", "RECESS_ADMIN_TOKENS=a:read:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", `the hash of an empty token`, "e3b0"},
+	{"a hash twice", "RECESS_ADMIN_TOKENS=a:read:96ea06923132f68e895cb89b2e9e7ae379fd125558176fc10ab4b55fa593c60a,b:write:96ea06923132f68e895cb89b2e9e7ae379fd125558176fc10ab4b55fa593c60a", `"b" has the hash of another one`, "96ea06923132f68e895cb89b2e9e7ae379fd125558176fc10ab4b55fa593c60a"},
 	{"origins come later", "RECESS_CORS_ORIGINS=*", `(CORS) yet`, ""},
 
 	{"a letter is missing", "RECESS_ALOW_PATHS=/hunter2", `RECESS_ALOW_PATHS: there is no such variable: did you mean RECESS_ALLOW_PATHS?`, "hunter2"},
@@ -159,7 +168,7 @@ var alwaysBad = map[string]string{
 	"RECESS_UNSAFE": ",", "RECESS_STATE": "gopher:", "RECESS_MODE": "x", "RECESS_FALLBACK": "x", "RECESS_READINESS": "x", "RECESS_REPORT_ONLY": "x",
 	"RECESS_ALLOW_ADMIN_SITE": "admin", "RECESS_ALLOW_ANONYMOUS": "x", "RECESS_ALLOW_AUTHENTICATED": "x", "RECESS_ALLOW_STAFF": "x",
 	"RECESS_ALLOW_SUPERUSER": "x", "RECESS_ALLOW_ROLES": ",", "RECESS_ALLOW_NETWORKS": "0.0.0.0/0", "RECESS_TRUSTED_PROXIES": "x",
-	"RECESS_CLIENT_IP_HEADER": "a b", "RECESS_ALLOW_PATHS": "x,~(", "RECESS_ALLOW_HOSTS": "a b", "RECESS_ALLOW_HEADERS": "X-A=short",
+	"RECESS_ADMIN_TOKENS": "a", "RECESS_CLIENT_IP_HEADER": "a b", "RECESS_ALLOW_PATHS": "x,~(", "RECESS_ALLOW_HOSTS": "a b", "RECESS_ALLOW_HEADERS": "X-A=short",
 	"RECESS_ALLOW_TESTS": "x", "RECESS_LOGOUT_AUTHENTICATED": "x", "RECESS_LOGOUT_STAFF": "x", "RECESS_LOGOUT_SUPERUSER": "x",
 	"RECESS_REDIRECT_URL": "//example.com", "RECESS_TEMPLATE": "testdata/none", "RECESS_CONTENT_SECURITY_POLICY": "default-src",
 	"RECESS_RESPONSE_TYPE": "x", "RECESS_STATUS_CODE": "x", "RECESS_RETRY_AFTER": "x", "RECESS_GRACE": "x", "RECESS_NAME_REQUESTS": "x", "RECESS_HOLD_REQUESTS": "x", "RECESS_HOLD_BYTES": "x",

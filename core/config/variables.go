@@ -36,7 +36,6 @@ func Variables() []Variable {
 // broken in silence: an operator who sets tokens believes that they guard something.
 var later = map[string]string{
 	"RECESS_PASS_KEYS":    "bypass passes",
-	"RECESS_ADMIN_TOKENS": "the admin API",
 	"RECESS_CORS_ORIGINS": "answers to requests from other origins (CORS)",
 }
 
@@ -84,6 +83,10 @@ var settings = []setting{
 		boolean(func(p *recess.Policy) *bool { return &p.ReportOnly }), nil,
 	},
 
+	{
+		Variable{"RECESS_ADMIN_TOKENS", "", "", "Who may use the admin API besides those whom the application lets in: `name:read:HASH` or `name:write:HASH`, the hash being SHA-256 of the token in hexadecimal digits. A list."},
+		adminTokens, hidden,
+	},
 	{
 		Variable{"RECESS_ALLOW_ADMIN_SITE", "", "IGNORE_ADMIN_SITE", "The path of the application's own admin site, as in `/admin/`: let in, with or without the final slash, and all below."},
 		text(func(d *draft, v string) { d.Policy.AllowAdminSite = v }), nil,

@@ -71,6 +71,16 @@ func (g *Gate) Status(w http.ResponseWriter, r *http.Request) {
 	Answer(w, r, g.port.Engine.StatusAnswer())
 }
 
+// Panel mounts a handler that asks who is asking: package admin's. It finds the user of Hooks.User by [recess.UserFrom]. One
+// line serves all below Policy.ControlPath, with the status endpoint and the probes:
+//
+//	mux.Handle("/maintenance/", gate.Panel(panel))
+func (g *Gate) Panel(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, g.port.WithUser(Context{w, r}, r))
+	})
+}
+
 // Live and Ready answer probes, see [recess.Engine.LiveAnswer] and [recess.Engine.ReadyAnswer]: mount them below
 // Policy.ControlPath, or mark them with [Gate.ForceOff]. [Health] answers on a port of its own.
 func (g *Gate) Live(w http.ResponseWriter, r *http.Request) { Answer(w, r, g.port.Engine.LiveAnswer()) }

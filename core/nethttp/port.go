@@ -38,6 +38,13 @@ func (p *Port[C]) AdmitMarked(marker recess.Marker, c C, w http.ResponseWriter, 
 	return p.ask(func(x recess.Exchange) bool { return p.Engine.AdmitMarked(x, marker) }, c, Exchange{w, r})
 }
 
+// WithUser returns the request with who is asking in its context, for handlers that know nothing of the framework. A callback
+// that panics has nobody asking.
+func (p *Port[C]) WithUser(c C, r *http.Request) *http.Request {
+	caller := recess.Caller[C]{Hooks: &p.Hooks, Context: c}
+	return r.WithContext(recess.WithUser(r.Context(), caller.SafeUser(p.Engine)))
+}
+
 // ask lends an exchange for the time of a question, so that a request costs no allocation.
 func (p *Port[C]) ask(question func(recess.Exchange) bool, c C, e Exchange) bool {
 	x, ok := p.pool.Get().(*ported[C])

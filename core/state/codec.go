@@ -37,6 +37,7 @@ type window struct {
 	End      time.Time         `json:"end,omitzero"`
 	Hold     string            `json:"hold,omitempty"`
 	Ramp     string            `json:"ramp,omitempty"`
+	Lease    *Lease            `json:"lease,omitempty"`
 	Repeat   *Repeat           `json:"repeat,omitempty"`
 	Messages map[string]string `json:"messages,omitempty"`
 	Reason   string            `json:"reason,omitempty"`
@@ -172,7 +173,10 @@ func (w Window) MarshalJSON() ([]byte, error) {
 	if w.Repeat != nil {
 		w.Start, w.End = time.Time{}, time.Time{}
 	}
-	return join(window{w.ID, w.Name, w.Scope, w.Mode, w.Start, w.End, writeLength(w.Hold), writeLength(w.Ramp), w.Repeat, w.Messages, w.Reason, w.OpenedBy, w.OpenedAt}, w.Extra)
+	return join(window{
+		w.ID, w.Name, w.Scope, w.Mode, w.Start, w.End, writeLength(w.Hold), writeLength(w.Ramp), w.Lease, w.Repeat, w.Messages, w.Reason,
+		w.OpenedBy, w.OpenedAt,
+	}, w.Extra)
 }
 
 // UnmarshalJSON reads a window as [Decode] does.
@@ -196,7 +200,7 @@ func (w *Window) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return err
 	}
-	*w = Window{v.ID, v.Name, v.Scope, v.Mode, v.Start, v.End, hold, ramp, v.Repeat, v.Messages, v.Reason, v.OpenedBy, v.OpenedAt, extra}
+	*w = Window{v.ID, v.Name, v.Scope, v.Mode, v.Start, v.End, hold, ramp, v.Lease, v.Repeat, v.Messages, v.Reason, v.OpenedBy, v.OpenedAt, extra}
 	return nil
 }
 

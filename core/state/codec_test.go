@@ -29,6 +29,10 @@ func full() state.State {
 		}, {
 			ID: "w4", Mode: state.Full, End: noon, Ramp: 10 * time.Minute,
 		}, {
+			ID: "w5", Mode: state.Full, Lease: &state.Lease{
+				TTL: 90 * time.Second, Renewals: 3, Extra: map[string]json.RawMessage{"holder": json.RawMessage(`"x"`)},
+			},
+		}, {
 			ID: "w3", Mode: state.Full, OpenedAt: noon,
 			Repeat: &state.Repeat{
 				Cron: "0 1 * * SUN", Zone: "Europe/Berlin", For: 90 * time.Minute, After: noon,
@@ -140,7 +144,7 @@ func TestAScriptsEndIsNeverWrittenOut(t *testing.T) {
 
 func TestUnknownMembersAreWrittenBack(t *testing.T) {
 	const text = `{"version":1,"ramp":{"share":0.25,"big":12345678901234567890},"windows":[
-		{"id":"a","mode":"full","lease":{"holder":"x<y"}},{"id":"b","mode":"hold"}]}`
+		{"id":"a","mode":"full","quorum":{"holder":"x<y"}},{"id":"b","mode":"hold"}]}`
 	s, err := state.Decode([]byte(text))
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +159,7 @@ func TestUnknownMembersAreWrittenBack(t *testing.T) {
 	}
 	for what, pair := range map[string][2]string{
 		"document": {compact(t, out.Ramp), `{"share":0.25,"big":12345678901234567890}`},
-		"window":   {compact(t, out.Windows[0]["lease"]), `{"holder":"x\u003cy"}`},
+		"window":   {compact(t, out.Windows[0]["quorum"]), `{"holder":"x\u003cy"}`},
 	} {
 		if pair[0] != pair[1] {
 			t.Errorf("the %s's unknown member came back as %s, want %s", what, pair[0], pair[1])

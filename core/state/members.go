@@ -106,6 +106,7 @@ var (
 	entryNames    = memberNames[Entry]()
 	actorNames    = memberNames[Actor]()
 	repeatNames   = memberNames[repeat]()
+	leaseNames    = memberNames[lease]()
 	djangoNames   = memberNames[djangoSchedule]()
 )
 

@@ -48,6 +48,8 @@ type Window struct {
 	// Ramp is for how long before its End the window lets in a growing share of the visitors, in whole seconds, up to
 	// [MaxRamp]: see [Window.Share]. Zero: all come in at the End.
 	Ramp time.Duration
+	// Lease makes the window last only while its holder renews it; nil for one that needs no holder.
+	Lease *Lease
 	// Repeat makes the window recur; nil for one that runs once. Start and End of a recurring window are those of one
 	// occurrence, filled in by [Window.At], and zero in a document.
 	Repeat *Repeat

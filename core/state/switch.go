@@ -123,6 +123,8 @@ func EncodeDjango(s State, now time.Time) ([]byte, error) {
 			return nil, inexpressible("window %s is held as %s: django's state file knows no names: leave out --as", w.ID, w.Name)
 		case w.Ramp > 0:
 			return nil, inexpressible("window %s reopens by degrees: django's state file knows no ramps: leave out --ramp", w.ID)
+		case w.Lease != nil:
+			return nil, inexpressible("window %s has a lease: django's state file knows no leases: leave out --lease", w.ID)
 		case len(w.Messages) > 0:
 			return nil, inexpressible("window %s has a message: django's state file knows no messages: leave out --message", w.ID)
 		case w.Reason != "":

@@ -109,6 +109,8 @@ func TestTheDjangoFormatIsWrittenAsDjangoWritesIt(t *testing.T) {
 		{"a message", window(func(w *state.Window) { w.Messages = map[string]string{"": "y"} }), ""},
 		{"a message in a language", window(func(w *state.Window) { w.Messages = map[string]string{"de": "y"} }), ""},
 		{"a reason", window(func(w *state.Window) { w.Reason = "x" }), ""},
+		{"a ramp", window(func(w *state.Window) { w.End, w.Ramp = noon.Add(time.Hour), time.Minute }), ""},
+		{"a lease", window(func(w *state.Window) { w.Lease = &state.Lease{TTL: time.Minute} }), ""},
 		{"an ended window with all of them", window(func(w *state.Window) {
 			w.End, w.Name, w.Reason, w.Messages = noon, "deploy", "x", map[string]string{"": "y"}
 		}), "0"},

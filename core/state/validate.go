@@ -77,6 +77,7 @@ func (w *Window) validate() error {
 		check(fmt.Errorf("hold: a window of mode %s holds nothing: only one of mode hold does", w.Mode))
 	}
 	check(w.checkRamp())
+	check(w.checkLease())
 	if w.Repeat != nil {
 		if err := w.Repeat.Check(); err != nil {
 			check(fmt.Errorf("repeat: %w", err))

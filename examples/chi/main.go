@@ -56,9 +56,8 @@ func (h *handlers) routes(r chi.Router, gate *recesschi.Gate) {
 	get(r, "/slow", h.slow)
 	r.With(gate.LongLived).Get("/events", h.events)
 	r.With(gate.LongLived).Get("/ws", h.shop.WebSocket)
-	get(r, shop.ControlPath+"/status", gate.Status)
-	get(r, shop.ControlPath+"/live", gate.Live)
-	get(r, shop.ControlPath+"/ready", gate.Ready)
+	r.Handle(shop.ControlPath, gate.Panel(h.shop.Panel))
+	r.Handle(shop.ControlPath+"/*", gate.Panel(h.shop.Panel))
 
 	r.Route("/checkout", func(r chi.Router) {
 		r.Use(gate.Scope("checkout"))

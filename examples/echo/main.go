@@ -67,9 +67,8 @@ func (h *handlers) routes(e *echo.Echo) {
 	get("/slow", h.slow)
 	e.GET("/events", h.events, h.gate.LongLived)
 	e.GET("/ws", h.ws, h.gate.LongLived)
-	get(shop.ControlPath+"/status", h.gate.Status)
-	get(shop.ControlPath+"/live", h.gate.Live)
-	get(shop.ControlPath+"/ready", h.gate.Ready)
+	e.Any(shop.ControlPath, h.gate.Panel(h.shop.Panel))
+	e.Any(shop.ControlPath+"/*", h.gate.Panel(h.shop.Panel))
 
 	checkout := e.Group("/checkout", h.gate.Scope("checkout"))
 	checkout.Match([]string{http.MethodGet, http.MethodHead, http.MethodPost}, "/cart", h.cart)

@@ -83,9 +83,7 @@ func (h *handlers) routes(app *fiber.App) {
 	app.Get("/slow", h.slow)
 	app.Add(fiber.MethodGet, "/events", h.gate.LongLived, h.events) // without the HEAD that Get adds
 	app.Add(fiber.MethodGet, "/ws", h.gate.LongLived, h.upgrade, websocket.New(h.ws))
-	app.Get(shop.ControlPath+"/status", h.gate.Status)
-	app.Get(shop.ControlPath+"/live", h.gate.Live)
-	app.Get(shop.ControlPath+"/ready", h.gate.Ready)
+	app.All(shop.ControlPath+"/*", h.gate.Panel(h.shop.Panel))
 
 	checkout := app.Group("/checkout", h.gate.Scope("checkout"))
 	checkout.Get("/cart", h.cart)

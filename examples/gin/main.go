@@ -59,9 +59,8 @@ func (h *handlers) routes(r *gin.Engine) {
 	get("/slow", h.slow)
 	r.GET("/events", h.gate.LongLived, h.events)
 	r.GET("/ws", h.gate.LongLived, func(c *gin.Context) { h.shop.WebSocket(c.Writer, c.Request) })
-	get(shop.ControlPath+"/status", h.gate.Status)
-	get(shop.ControlPath+"/live", h.gate.Live)
-	get(shop.ControlPath+"/ready", h.gate.Ready)
+	r.Any(shop.ControlPath, h.gate.Panel(h.shop.Panel))
+	r.Any(shop.ControlPath+"/*path", h.gate.Panel(h.shop.Panel))
 
 	checkout := r.Group("/checkout", h.gate.Scope("checkout"))
 	checkout.Match([]string{http.MethodGet, http.MethodHead, http.MethodPost}, "/cart", h.cart)

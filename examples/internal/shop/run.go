@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/recess-go/recess/core"
+	"github.com/recess-go/recess/core/admin"
 	"github.com/recess-go/recess/core/config"
 	"github.com/recess-go/recess/examples/internal/ledger"
 )
@@ -82,6 +83,10 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
 
+	panel, err := admin.New(admin.Config{Engine: engine, Authorize: admin.Superusers, Title: "the shop", SignIn: "/login?user=root", Logger: log})
+	if err != nil {
+		return err
+	}
 	book, err := openLedger(environ)
 	if err != nil {
 		return err
@@ -93,7 +98,7 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 	ending, startEnding := context.WithCancel(context.Background())
 	defer startEnding()
 	shop := &Shop{
-		Engine: engine, Sessions: newSessions(), Orders: &Orders{ledger: book}, Requests: stderr,
+		Engine: engine, Sessions: newSessions(), Orders: &Orders{ledger: book}, Panel: panel, Requests: stderr,
 		Closing: closing, Ending: ending, ledger: book, log: log,
 	}
 	server, err := build(shop)

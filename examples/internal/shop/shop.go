@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net/http"
 
 	"github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/examples/internal/ledger"
@@ -16,6 +17,8 @@ type Shop struct {
 	Orders   *Orders
 	// Requests is where the framework's request logger writes.
 	Requests io.Writer
+	// Panel is Recess's admin panel, with the status endpoint and the probes.
+	Panel http.Handler
 	// Closing is done when the process is told to end: streams then say goodbye, requests are finished.
 	Closing context.Context
 	// Ending is done when what is left must give up.
@@ -30,7 +33,7 @@ type Shop struct {
 // returned forgets f.
 func (s *Shop) OnClosing(f func()) (forget func()) { return s.goodbyes.add(f) }
 
-// ControlPath is where the status endpoint is mounted.
+// ControlPath is where the panel is mounted.
 const ControlPath = "/maintenance"
 
 // policy is what the shop says in code; RECESS_* variables are laid over it.

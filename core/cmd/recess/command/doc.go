@@ -57,7 +57,8 @@
 //	           or unable
 //	migrate   {"state", "needed"}
 //	version   {"version", "go", "platform", "schema"}
-//	WINDOW    {"id", "name", "scope", "mode", "starts_at", "ends_at", "repeat": null or REPEAT, "messages": {TAG: TEXT}, "reason",
+//	WINDOW    {"id", "name", "scope", "mode", "starts_at", "ends_at", "hold": null or seconds, "ramp_at": null or INSTANT, "share",
+//	           "lease": null or {"ttl_seconds", "renewals"}, "repeat": null or REPEAT, "messages": {TAG: TEXT}, "reason",
 //	           "opened_by": ACTOR, "opened_at"}
 //	REPEAT    {"cron", "zone", "for_seconds", "after", "next_at": [INSTANT]}; starts_at and ends_at are then those of what
 //	           runs or comes next, and next_at the three beginnings after that

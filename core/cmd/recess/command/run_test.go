@@ -5,6 +5,7 @@ package command_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -67,11 +68,35 @@ func TestRunSaysHowTheSiteIsLeft(t *testing.T) {
 			"true succeeded.\n", "maintenance could not be ended, and stays ON for the whole site. As soon as that is possible: recess off --as run-",
 		}},
 		{"the command fails", func(int64) error { return nil }, []string{"false"}, 1, true, []string{"false failed (exit code 1). Maintenance stays ON for the whole site", "recess off --as run-"}},
+		{"the command fails, with a lease", func(int64) error { return nil }, []string{"--lease=10s", "--", "false"}, 1, true, []string{"false failed (exit code 1). Maintenance stays ON for the whole site", "recess off --as run-"}},
+		{"the command fails, and the lease cannot be taken off", func(n int64) error {
+			if n > 1 {
+				return state.ErrReadOnly
+			}
+			return nil
+		}, []string{"--lease=10s", "--", "false"}, 1, true, []string{
+			"false failed (exit code 1), and what it has left behind may be half done.\n",
+			"Maintenance is ON until its lease of 10 seconds is over, and not longer.\nTo close the site: recess on\n",
+		}},
+		{"the site may not be opened before the lease is over", func(n int64) error {
+			if n > 1 {
+				return state.ErrReadOnly
+			}
+			return nil
+		}, []string{"--lease=10s", "--", "true"}, 1, true, []string{
+			"true succeeded.\n", "maintenance could not be ended, and stays ON for the whole site, until its lease of 10 seconds is over. As soon as",
+		}},
+		{"it is not known whether the site is closed, on a lease", func(int64) error { return down }, []string{"--lease=10s", "--", "true"}, 5, false, []string{
+			"recess off --as run-", ", or wait: it is over by itself after 10 seconds\n",
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			b := newBackend(t)
-			args := append([]string{"run", "--allow-empty", "--"}, c.args...)
+			args := append([]string{"run", "--allow-empty"}, c.args...)
+			if !slices.Contains(args, "--") {
+				args = slices.Insert(args, 2, "--")
+			}
 			got := runWith(t.Context(), command.Options{Backend: &stubborn{Backend: b, answer: c.answer}}, nil, "", args...)
 			if got.code != c.code || got.out != "" {
 				t.Errorf("exit code %d, want %d; output %q", got.code, c.code, got.out)

@@ -69,18 +69,18 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// closed waits until a window runs.
+// closed waits until a window runs; "! closed" until none does.
 func closed(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) > 0 {
-		ts.Fatalf("usage: closed")
+	if len(args) > 0 {
+		ts.Fatalf("usage: [!] closed")
 	}
 	backend, err := filestate.New(ts.MkAbs("recess.json"), filestate.Config{})
 	ts.Check(err)
 	defer backend.Close()
-	until(ts, "the site is closed", func() bool {
+	until(ts, map[bool]string{false: "the site is closed", true: "the site is open"}[neg], func() bool {
 		s, err := recess.NewController(backend, state.Actor{}, recess.NotForced).State(context.Background())
 		ts.Check(err)
-		return len(s.Windows) > 0
+		return neg != (len(s.Windows) > 0)
 	})
 }
 

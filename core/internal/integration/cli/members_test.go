@@ -13,7 +13,8 @@ import (
 // vanishes or is renamed breaks somebody's script.
 var documented = map[string]string{
 	"status":    "state exists active mode forced epoch revision running planned history problem",
-	"window":    "id name scope mode starts_at ends_at hold ramp_at share repeat messages reason opened_by opened_at",
+	"window":    "id name scope mode starts_at ends_at hold ramp_at share lease repeat messages reason opened_by opened_at",
+	"lease":     "ttl_seconds renewals",
 	"repeat":    "cron zone for_seconds after next_at",
 	"actor":     "name host source",
 	"entry":     "revision at by action windows reason replaced",
@@ -28,7 +29,7 @@ var documented = map[string]string{
 // within says which kind the members of a kind are, or their elements.
 var within = map[string]string{
 	"running": "window", "planned": "window", "opened": "window", "updated": "window", "ended": "window", "cancelled": "window",
-	"recurring": "window", "repeat": "repeat",
+	"recurring": "window", "lease": "lease", "repeat": "repeat",
 	"opened_by": "actor", "by": "actor", "history": "entry", "status": "status", "error": "error",
 	"checks": "check",
 }
@@ -72,7 +73,7 @@ func compare(ts *testscript.TestScript, kind string, value map[string]any) {
 				}
 			}
 		case nil:
-			if !strings.HasSuffix(name, "at") && name != "after" && name != "repeat" && name != "hold" {
+			if !strings.HasSuffix(name, "at") && name != "after" && name != "repeat" && name != "hold" && name != "lease" {
 				ts.Fatalf("%s.%s is null", kind, name)
 			}
 		}

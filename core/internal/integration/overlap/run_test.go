@@ -49,7 +49,7 @@ func (s *site) run() (m migration, closed, begun time.Time) {
 		}
 	})
 	stderr := &spoken{words: "maintenance is ON"}
-	code := command.Main(s.t.Context(), []string{"run", "--within", "2m", "--state", s.url, "--", "env", migrationVariable + "=yes", os.Args[0]}, command.IO{
+	code := command.Main(s.t.Context(), []string{"run", "--within", "2m", "--lease", "30s", "--state", s.url, "--", "env", migrationVariable + "=yes", os.Args[0]}, command.IO{
 		In: work, Out: out, Err: stderr,
 		LookupEnv: func(string) (string, bool) { return "", false },
 		Environ:   func() []string { return nil },

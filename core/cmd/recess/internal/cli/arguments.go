@@ -20,21 +20,13 @@ type arguments struct {
 var valued = []string{"--state", "--timeout"}
 
 // What design.md names and this release does not bring yet. The parser would suggest what is spelled alike: on for run.
-var (
-	unreleasedCommands = []string{"pass", "history", "explain", "preview"}
-	unreleasedFlags    = []string{"--lease"}
-)
+var unreleasedCommands = []string{"pass", "history", "explain", "preview"}
 
 // timed are the flags that take a time, and negative is one as people type it: the parser takes it for a flag.
 var (
-	timed    = []string{"--for", "--until", "--start", "--timeout", "--within", "--hold", "--ramp"}
+	timed    = []string{"--for", "--until", "--start", "--timeout", "--within", "--hold", "--ramp", "--lease"}
 	negative = regexp.MustCompile(`^-\.?\d`)
 )
-
-func flagName(arg string) string {
-	name, _, _ := strings.Cut(arg, "=")
-	return name
-}
 
 // missingValue is what the parser says of a flag without its value.
 var missingValue = regexp.MustCompile(`^(--[\w-]+): expected \w+ value but got "(.*)" \(`)
@@ -62,9 +54,6 @@ func readArguments(args []string) (arguments, error) {
 			break
 		}
 		a.json = a.json || arg == "--json" || arg == "--json=true"
-		if slices.Contains(unreleasedFlags, flagName(arg)) {
-			return a, usage("%s is not part of this release", flagName(arg))
-		}
 		if slices.Contains(timed, arg) && i+1 < len(args) && negative.MatchString(args[i+1]) {
 			i++
 			arg += "=" + args[i] // the reader of times has better words for it than the parser

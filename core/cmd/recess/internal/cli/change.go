@@ -168,6 +168,9 @@ func (s *session) commandFor(verb string, w report.Window) string {
 }
 
 func (c *onCommand) run(ctx context.Context, s *session) error {
+	if c.Lease != nil {
+		return usage("--lease needs somebody who renews it while the work goes on: it goes with run. Here, say --for")
+	}
 	o, err := c.opening(s, span{c.Start, c.Until, c.For})
 	if err != nil {
 		return err
@@ -233,11 +236,8 @@ func (c *offCommand) run(ctx context.Context, s *session) error {
 	what := report.Place(c.Scope)
 	if c.Ramp != nil {
 		var err error
-		if o.Ramp, err = moment.ParseLength(*c.Ramp); err != nil {
-			return usage("--ramp: %s", err)
-		}
-		if o.Ramp > state.MaxRamp || o.Ramp%time.Second != 0 {
-			return usage("--ramp: %s: use whole seconds, 24h at most", *c.Ramp)
+		if o.Ramp, err = readLength("--ramp", *c.Ramp, time.Second, state.MaxRamp); err != nil {
+			return err
 		}
 	}
 	if c.As != "" {

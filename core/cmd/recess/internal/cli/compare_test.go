@@ -2,6 +2,7 @@ package cli
 
 import (
 	"testing"
+	"time"
 
 	"github.com/recess-go/recess/core/cmd/recess/internal/report"
 	"github.com/recess-go/recess/core/state"
@@ -33,5 +34,27 @@ func TestAChangeIsSignedWhereItIsTheNextOne(t *testing.T) {
 				t.Errorf("signed: %v, want %v", got, c.signed)
 			}
 		})
+	}
+}
+
+// TestARenewalIsNoEvent: while a lease is renewed, whoever watches has nothing to see.
+func TestARenewalIsNoEvent(t *testing.T) {
+	leased := func(ttl time.Duration, renewals int64) *state.State {
+		return &state.State{Windows: []state.Window{{ID: "w", Mode: state.Full, Lease: &state.Lease{TTL: ttl, Renewals: renewals}}}}
+	}
+	before := leased(time.Minute, 1)
+	if events := differences(before, leased(time.Minute, 2), time.Now()); len(events) != 0 {
+		t.Errorf("a renewal: %+v", events)
+	}
+	if events := differences(before, leased(time.Hour, 1), time.Now()); len(events) != 1 || events[0].Event != "updated" {
+		t.Errorf("another length: %+v", events)
+	}
+	taken := leased(time.Minute, 1)
+	taken.Windows[0].Lease = nil
+	if events := differences(before, taken, time.Now()); len(events) != 1 || events[0].Event != "updated" {
+		t.Errorf("taken off: %+v", events)
+	}
+	if before.Windows[0].Lease.Renewals != 1 {
+		t.Error("the comparison changed what it compares")
 	}
 }

@@ -73,7 +73,8 @@ type onCommand struct {
 	Until *string `placeholder:"T" help:"The end: a time, a duration from now, or never."`
 	Start *string `placeholder:"T" help:"The beginning: a time or a duration from now. Without it: now."`
 	windowFlags
-	Drain bool `help:"Return when every instance refuses and what it admitted before has ended; exit with 4 if that takes too long."`
+	Lease *string `hidden:""` // asked for by those who know run
+	Drain bool    `help:"Return when every instance refuses and what it admitted before has ended; exit with 4 if that takes too long."`
 	drainFlags
 }
 
@@ -88,6 +89,7 @@ type runCommand struct {
 	subjectFlags
 	drainFlags
 	ReopenOnFailure bool     `help:"Open the site again also when the command fails."`
+	Lease           *string  `placeholder:"D" help:"Let the site open by itself when this process dies, or is cut off from the state, for this long: 1m. The command is then told to end."`
 	Command         []string `arg:"" passthrough:"" name:"command" help:"What to run while the site is closed, after --."`
 }
 

@@ -96,7 +96,11 @@ Of a lost instance make sure that it does not run; a further drain does not know
 
 The command's input, output and exit code are its own, and signals are passed on to it; what PROGRAM says goes to standard error. If the command fails or is killed the site stays closed, and you are told what to type. If it was never started, because the site could not be drained in time (exit code 4) or you pressed ^C, the site is open again.
 
-If this program itself is killed the site stays closed: "PROGRAM off" opens it.`,
+If this program itself is killed the site stays closed: "PROGRAM off" opens it. With a lease the site then opens by itself:
+
+    PROGRAM run --lease 1m -- ./deploy.sh
+
+The lease is renewed while this program runs. If it is lost, because the state could not be reached or somebody has ended the window, the command is told to end, since requests may run beside it. If the command fails the site stays closed all the same.`,
 	"watch": `One line for each change: windows that are opened, planned, changed, ended or cancelled, those whose time has come, and a backend that fails or comes back. With --json each line is a document.
 
     PROGRAM watch

@@ -78,20 +78,31 @@ func (w *subjectFlags) opening(s *session, sp span) (o recess.Opening, err error
 		}
 	}
 	if w.Hold != nil {
-		if o.Hold, err = moment.ParseLength(*w.Hold); err != nil {
-			return o, usage("--hold: %s", err)
+		if o.Hold, err = readLength("--hold", *w.Hold, time.Second, state.MaxHold); err != nil {
+			return o, err
 		}
-		switch {
-		case o.Mode != "" && o.Mode != state.Hold:
+		if o.Mode != "" && o.Mode != state.Hold {
 			return o, usage("--hold: a window of mode %s keeps nothing waiting: leave out --mode, or --hold", o.Mode)
-		case o.Hold > state.MaxHold || o.Hold%time.Second != 0:
-			return o, usage("--hold: %s: use whole seconds, 5m at most: a request that waits longer is better refused", *w.Hold)
 		}
 	}
 	if w.Message != nil {
 		o.Messages[""] = *w.Message
 	}
 	return o, nil
+}
+
+// readLength reads a length in whole seconds.
+func readLength(flag, text string, least, most time.Duration) (time.Duration, error) {
+	length, err := moment.ParseLength(text)
+	switch {
+	case err != nil:
+		return 0, usage("%s: %s", flag, err)
+	case length >= least && length <= most && length%time.Second == 0:
+		return length, nil
+	case least > time.Second:
+		return 0, usage("%s: %s: use whole seconds, from %s to %s", flag, text, moment.Words(least), moment.Words(most))
+	}
+	return 0, usage("%s: %s: use whole seconds, %s at most", flag, text, moment.Words(most))
 }
 
 // describe says in words what an opening will do, for the question of --interactive.

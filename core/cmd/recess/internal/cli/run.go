@@ -11,9 +11,11 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	recess "github.com/recess-go/recess/core"
+	"github.com/recess-go/recess/core/cmd/recess/internal/moment"
 	"github.com/recess-go/recess/core/cmd/recess/internal/report"
 	"github.com/recess-go/recess/core/state"
 )
@@ -47,6 +49,11 @@ func (c *runCommand) run(ctx context.Context, s *session) error {
 	if err := drainsFor(&o); err != nil {
 		return err
 	}
+	if c.Lease != nil {
+		if o.Lease, err = readLength("--lease", *c.Lease, state.MinLease, state.MaxLease); err != nil {
+			return err
+		}
+	}
 	if s.forced != recess.NotForced {
 		return fmt.Errorf("run: %w", recess.ErrForced)
 	}
@@ -63,9 +70,10 @@ func (c *runCommand) run(ctx context.Context, s *session) error {
 	// The window is a hold of its own: what others open and end meanwhile is theirs.
 	o.Name = "run-" + strings.ToLower(rand.Text()[:8])
 	e := &errand{session: s.toErr(), flags: c, opening: o, within: within, backend: backend, name: args[0]}
+	e.letGo = func() {}
 	e.cmd = exec.Command(path, args[1:]...)
 	e.cmd.Args[0] = args[0]
-	e.cmd.Stdin, e.cmd.Stdout, e.cmd.Stderr = s.In, unwrapped(s.Out), s.Err
+	e.cmd.Stdin, e.cmd.Stdout, e.cmd.Stderr = s.In, unwrapped(s.Out), e.Err
 	e.signals = make(chan os.Signal, 8)
 	e.heard = slices.DeleteFunc(slices.Clone(passedOn), signal.Ignored) // under nohup nobody is to hear of SIGHUP
 	signal.Notify(e.signals, e.heard...)
@@ -76,10 +84,25 @@ func (c *runCommand) run(ctx context.Context, s *session) error {
 // toErr is the same session with what it prints on standard error: standard output is the command's.
 func (s *session) toErr() *session {
 	setup := *s.Setup
-	setup.Out = s.Err
+	if _, ok := s.Err.(*os.File); !ok {
+		setup.Err = &shared{w: s.Err} // the command writes there too
+	}
+	setup.Out = setup.Err
 	printer := *s.printer
-	printer.W, printer.Paint = s.Err, paints(s.Err, s.LookupEnv) && !s.globals.NoColor
+	printer.W, printer.Paint = setup.Err, paints(s.Err, s.LookupEnv) && !s.globals.NoColor
 	return &session{Setup: &setup, globals: s.globals, forced: s.forced, messages: s.messages, printer: &printer}
+}
+
+// shared is a writer for several at a time.
+type shared struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (s *shared) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.w.Write(p)
 }
 
 // unwrapped is the process's own output, so that a command sees a terminal where there is one.
@@ -101,13 +124,16 @@ type errand struct {
 	cmd     *exec.Cmd
 	heard   []os.Signal // of passedOn, those that are not ignored
 	signals chan os.Signal
+
+	window state.Window
+	lease  // nobody's, unless the window has one
 }
 
 const (
-	// reopening is for how long a backend that does not answer is tried to open the site.
-	reopening = time.Minute
-	// reopenEvery is the pause in between.
-	reopenEvery = time.Second
+	// insisting is for how long a backend that does not answer is asked again at the end.
+	insisting = time.Minute
+	// insistEvery is the pause in between.
+	insistEvery = time.Second
 	// signalled is how long after the end of the context a signal may come that was its cause.
 	signalled = 100 * time.Millisecond
 )
@@ -121,32 +147,59 @@ func (e *errand) run(ctx context.Context) error {
 	if err := e.close(ctx); err != nil {
 		return err
 	}
+	e.keep()
+	defer e.letGo()
 	if err := e.drain(ctx); err != nil {
 		f := e.failureOf(err)
 		e.say("%s", report.CleanLines(f.Message))
 		return e.undone(f.Exit)
 	}
 	e.group()
+	if e.window.Lease != nil {
+		defer e.tie()()
+	}
 	if err := e.cmd.Start(); err != nil {
 		e.say("%s cannot be run: %v", report.Clean(e.name), err)
 		return e.undone(exitNotExecutable)
 	}
 	code := e.wait(ctx)
 	e.ungroup()
-	if code != 0 && !e.flags.ReopenOnFailure {
-		e.say("%s failed (exit code %d). Maintenance stays ON for %s: what it has left behind may be half done.\nTo open the site: %s",
-			report.Clean(e.name), code, e.place(), e.off())
-		return errSaid{code}
+	return errSaid{e.leave(code)}
+}
+
+// leave leaves the site as the command's exit code asks for, and returns that of the errand.
+func (e *errand) leave(code int) int {
+	switch {
+	case code != 0 && !e.flags.ReopenOnFailure:
+		e.stayClosed(code)
+		return code
+	case code != 0:
+		e.say("%s failed (exit code %d).", report.Clean(e.name), code)
+		e.reopen()
+		return code
 	}
-	outcome := "succeeded"
-	if code != 0 {
-		outcome = fmt.Sprintf("failed (exit code %d)", code)
+	e.say("%s succeeded.", report.Clean(e.name))
+	if exit := e.reopen(); exit != 0 {
+		return exit
 	}
-	e.say("%s %s.", report.Clean(e.name), outcome)
-	if exit := e.reopen(); exit != 0 && code == 0 {
-		return errSaid{exit}
+	if e.isLost() { // requests may have run beside it
+		return exitFailed
 	}
-	return errSaid{code}
+	return 0
+}
+
+// stayClosed says that the site stays closed after a failure, and takes off the lease, which is for a runner that dies.
+func (e *errand) stayClosed(code int) {
+	name := report.Clean(e.name)
+	if e.window.Lease != nil {
+		if err := e.insist(e.unlease(code)); err != nil {
+			e.say("%s failed (exit code %d), and what it has left behind may be half done.\n%s\nTo close the site: %s",
+				name, code, e.unheld(err), e.commandFor("on", report.Window{Scope: e.opening.Scope}))
+			return
+		}
+	}
+	e.say("%s failed (exit code %d). Maintenance stays ON for %s: what it has left behind may be half done.\nTo open the site: %s",
+		name, code, e.place(), e.off())
 }
 
 func (e *errand) place() string { return report.Place(e.opening.Scope) }
@@ -160,30 +213,47 @@ func (e *errand) off() string {
 func (e *errand) close(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.globals.Timeout.Duration)
 	defer cancel()
-	_, err := e.controller(e.backend).On(bounded, e.opening)
+	change, err := e.controller(e.backend).On(bounded, e.opening)
 	for errors.Is(err, state.ErrConflict) && bounded.Err() == nil {
-		_, err = e.controller(e.backend).On(bounded, e.opening) // it is a further window: whoever was faster has his own
+		change, err = e.controller(e.backend).On(bounded, e.opening) // it is a further window: whoever was faster has his own
 	}
 	switch {
 	case err == nil:
+		e.window = change.Opened[0]
 		e.say("maintenance is ON for %s, held as %s.", e.place(), e.opening.Name)
 		return nil
 	case !errors.Is(err, recess.ErrUnreachable):
 		return err
 	}
 	e.say("%s", report.CleanLines(e.failureOf(err).Message))
-	e.say("%s was not started. It is not known whether maintenance is on: see %s status. If it is: %s", report.Clean(e.name), e.Program, e.off())
+	way := e.off()
+	if e.opening.Lease != 0 {
+		way += ", or wait: it is over by itself after " + moment.Words(e.opening.Lease)
+	}
+	e.say("%s was not started. It is not known whether maintenance is on: see %s status. If it is: %s", report.Clean(e.name), e.Program, way)
 	return errSaid{exitUnreachable}
 }
 
-// drain waits until all is drained. Any signal ends that.
+// drain waits until all is drained. Any signal ends that, and so does the loss of the lease.
 func (e *errand) drain(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, e.heard...)
 	defer stop()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-e.lost:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	d := &drainer{session: e.session, flags: e.flags.drainFlags}
 	err := d.run(ctx, e.backend, e.within)
-	if err == nil && ctx.Err() != nil {
-		err = errInterrupted
+	switch {
+	case e.isLost():
+		return e.why
+	case err == nil && ctx.Err() != nil:
+		return errInterrupted
 	}
 	return err
 }
@@ -197,55 +267,67 @@ func (e *errand) undone(exit int) error {
 	return errSaid{exit}
 }
 
-// reopen ends the window, says how the site is left, and returns the exit code for that. A backend that does not answer is
-// asked again for a while, or until a signal comes.
+// reopen ends the window, says how the site is left, and returns the exit code for that.
 func (e *errand) reopen() (exit int) {
-	ctx, cancel := context.WithTimeout(context.Background(), reopening)
+	e.letGo()
+	var change recess.Change
+	err := e.insist(func(ctx context.Context) (err error) {
+		change, err = e.controller(e.backend).Off(ctx, recess.Ending{Scope: e.opening.Scope, Name: e.opening.Name, Reason: e.opening.Reason})
+		return err
+	})
+	switch {
+	case err != nil:
+		return e.stuck(e.failureOf(err))
+	case len(change.Ended) == 0:
+		e.say("the window had been ended by somebody else in the meantime. See %s status.", e.Program)
+	default:
+		status := e.statusOf(change.After)
+		e.say("%s", strings.TrimSuffix(status.Headline(), "."))
+	}
+	return 0
+}
+
+// insist changes the state. A backend that does not answer is asked again for a while, or until a signal comes.
+func (e *errand) insist(change func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), insisting)
 	defer cancel()
 	for len(e.signals) > 0 {
 		<-e.signals // it has had its effect
 	}
-	told := false
-	for {
-		change, err := e.tryOff(ctx)
+	for told := false; ; {
+		err := e.attempt(ctx, change)
 		switch {
-		case err == nil && len(change.Ended) == 0:
-			e.say("the window had been ended by somebody else in the meantime. See %s status.", e.Program)
-			return 0
-		case err == nil:
-			status := e.statusOf(change.After)
-			e.say("%s", strings.TrimSuffix(status.Headline(), "."))
-			return 0
 		case errors.Is(err, state.ErrConflict):
 			continue
-		}
-		f := e.failureOf(err)
-		if !errors.Is(err, recess.ErrUnreachable) {
-			return e.stuck(f)
-		}
-		if !told {
-			e.say("%s; trying again", report.CleanLines(f.Message))
+		case !errors.Is(err, recess.ErrUnreachable):
+			return err
+		case !told:
+			e.say("%s; trying again", report.CleanLines(e.failureOf(err).Message))
 			told = true
 		}
 		select {
-		case <-time.After(reopenEvery):
+		case <-time.After(insistEvery):
 		case <-e.signals:
-			return e.stuck(f)
+			return err
 		case <-ctx.Done():
-			return e.stuck(f)
+			return err
 		}
 	}
 }
 
-func (e *errand) tryOff(ctx context.Context) (recess.Change, error) {
+func (e *errand) attempt(ctx context.Context, change func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, e.globals.Timeout.Duration)
 	defer cancel()
-	return e.controller(e.backend).Off(bounded, recess.Ending{Scope: e.opening.Scope, Name: e.opening.Name, Reason: e.opening.Reason})
+	return change(bounded)
 }
 
 func (e *errand) stuck(f failure) int {
 	e.say("%s", report.CleanLines(f.Message))
-	e.say("maintenance could not be ended, and stays ON for %s. As soon as that is possible: %s", e.place(), e.off())
+	stays := "stays ON for " + e.place()
+	if l := e.window.Lease; l != nil {
+		stays += ", until its lease of " + moment.Words(l.TTL) + " is over"
+	}
+	e.say("maintenance could not be ended, and %s. As soon as that is possible: %s", stays, e.off())
 	return max(f.Exit, exitFailed)
 }
 
@@ -256,11 +338,17 @@ func (e *errand) wait(ctx context.Context) int {
 		defer close(ended)
 		_ = e.cmd.Wait() // the state tells
 	}()
-	over, asked := ctx.Done(), false
+	over, asked, lost := ctx.Done(), false, e.lost
 	for {
 		select {
 		case <-ended:
 			return exitCode(e.cmd.ProcessState)
+		case err := <-e.trouble:
+			e.say("%s; trying again", report.CleanLines(e.failureOf(err).Message))
+		case <-lost:
+			lost = nil
+			e.say("%s\n%s is told to end: requests may run beside it from now on.", report.CleanLines(e.failureOf(e.why).Message), report.Clean(e.name))
+			e.pass(terminate)
 		case sig := <-e.signals:
 			asked = true
 			e.pass(sig)

@@ -2,9 +2,24 @@ package report
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/recess-go/recess/core/cmd/recess/internal/moment"
 )
+
+// Event is a line of "watch --json".
+type Event struct {
+	At       time.Time `json:"at"`
+	Event    string    `json:"event"`
+	Active   bool      `json:"active"`           // after the event
+	Revision int64     `json:"revision"`         // after the event; 0 if the document is unnumbered
+	Window   *Window   `json:"window,omitempty"` // the one concerned
+	Action   string    `json:"action,omitempty"` // the command that caused it
+	By       *Actor    `json:"by,omitempty"`     // who gave it
+	Reason   string    `json:"reason,omitempty"` // as given with it
+	Error    string    `json:"error,omitempty"`  // of unreachable, invalid and lost
+	Status   *Status   `json:"status,omitempty"` // of watching
+}
 
 // Event writes an event as one line; "watching" also lists what there is.
 func (p *Printer) Event(e *Event, place string) error {

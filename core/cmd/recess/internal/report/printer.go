@@ -64,6 +64,9 @@ func (p *Printer) window(w *Window) {
 	if w.RampAt != nil {
 		p.detail("reopening", "from "+moment.Format(*w.RampAt, p.Loc)+" a growing share of the visitors is let in")
 	}
+	if w.Lease != nil {
+		p.detail("lease", "of "+Clean(w.Lease.Words)+": without a renewal it ends by itself")
+	}
 	if w.Hold != nil {
 		p.detail("waiting", "a request waits "+moment.Words(time.Duration(*w.Hold)*time.Second)+" at most")
 	}
@@ -99,6 +102,9 @@ func (p *Printer) times(w *Window) {
 		p.detail("until", p.moment(*w.EndsAt, "ended "+moment.Ago(*w.EndsAt, p.Now)))
 	}
 }
+
+// shownNext is how many of the occurrences of a window are shown.
+const shownNext = 3
 
 // next writes the occurrences that come next by the clocks of their zone, and in local time where that is another one.
 func (p *Printer) next(w *Window) {
@@ -209,6 +215,9 @@ func (p *Printer) Brief(w *Window) string {
 	}
 	if w.EndsAt != nil && w.EndsAt.After(p.Now) {
 		text += ", until " + moment.Format(*w.EndsAt, p.Loc)
+	}
+	if w.Lease != nil {
+		text += ", on a lease of " + moment.Words(time.Duration(w.Lease.TTL)*time.Second)
 	}
 	if w.Repeat != nil {
 		text += ", " + Clean(w.Repeat.Words)
