@@ -38,6 +38,8 @@ type Change struct {
 	// Recurring windows stand here with the occurrence that runs or comes next; in Before and After they have none, see
 	// [state.State.At].
 	Opened, Updated, Ended []state.Window
+	// Passes are those that were made, used or revoked, as they are or were then.
+	Passes []state.Pass
 	// Recurring are the windows in Ended of which Off has ended only the occurrence that ran: they stay planned, and stand
 	// here with the next one.
 	Recurring []state.Window
@@ -54,7 +56,7 @@ type Change struct {
 
 // Changed reports whether something was written.
 func (c *Change) Changed() bool {
-	return len(c.Opened)+len(c.Updated)+len(c.Ended) > 0 || c.Started || c.Anew || c.Salvaged != ""
+	return len(c.Opened)+len(c.Updated)+len(c.Ended)+len(c.Passes) > 0 || c.Started || c.Anew || c.Salvaged != ""
 }
 
 // resolve gives the recurring windows of a change their occurrences at an instant.
@@ -77,13 +79,16 @@ func (c *Change) settle() {
 	}
 }
 
-// words describes the windows of a change for the history.
+// words describes the windows and passes of a change for the history.
 func (c *Change) words() []string {
 	words := []string{}
 	for _, windows := range [...][]state.Window{c.Opened, c.Updated, c.Ended} {
 		for i := range windows {
 			words = append(words, windows[i].ID+": "+describeWindow(&windows[i]))
 		}
+	}
+	for i := range c.Passes {
+		words = append(words, c.Passes[i].ID+": "+describePass(&c.Passes[i]))
 	}
 	return words
 }

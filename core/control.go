@@ -169,6 +169,7 @@ func (c *Controller) attempt(ctx context.Context, o order) (Change, error) {
 		return change, nil
 	}
 	c.sign(&after, &change, utc(now))
+	after.Passes = after.LivePasses(now)
 	change.resolve(now)
 	if !o.quiet {
 		entry := state.Entry{At: utc(now), By: c.by, Action: o.action, Reason: o.reason, Windows: change.words()}

@@ -22,7 +22,7 @@ type inquiry struct {
 	ahead   bool   // it is asked for a window that is yet to come: nothing may happen by it
 	reason  Reason // the allowance that hit, and its rule
 	rule    string
-	snap    *snapshot // what is decided on, and the window that covers the request, for the ramp's turn; nil if none does
+	snap    *snapshot // what is decided on, and the window that covers the request, for passes and the ramp's turn; nil if none does
 	covered *window
 
 	path    rule.Path
@@ -132,6 +132,7 @@ func (q *inquiry) allowed() bool {
 		q.ask(ReasonHost, q.allowedHost()) ||
 		q.ask(ReasonHeader, q.secretHeader()) ||
 		q.ask(ReasonPredicate, q.predicate()) ||
+		q.ask(ReasonPass, q.pass()) ||
 		q.ask(ReasonRamp, q.turn()) ||
 		q.ask(ReasonRedirectTarget, q.redirectTarget())
 }

@@ -25,6 +25,7 @@ const (
 	ReasonHost           Reason = "host"            // AllowHosts
 	ReasonHeader         Reason = "header"          // AllowHeaders
 	ReasonPredicate      Reason = "predicate"       // Allow, the application's own predicates
+	ReasonPass           Reason = "pass"            // a bypass pass, of this person and for these windows
 	ReasonRamp           Reason = "ramp"            // the window reopens by degrees, and it is this visitor's turn
 	ReasonRedirectTarget Reason = "redirect-target" // the page that refused requests are sent to
 	ReasonWindow         Reason = "window"          // nothing let it in: the window refuses it

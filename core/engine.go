@@ -245,6 +245,7 @@ func (e *Engine) rebuild(now time.Time) {
 	before := e.snap.Load()
 	snap := e.compileSnapshot(&e.current, now)
 	snap.keepShares(before)
+	e.compilePasses(snap, before, now)
 	e.move(before, snap, now)
 	e.snap.Store(snap)
 	e.entrance.Store(cmp.Or(snap, e.naming))

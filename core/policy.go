@@ -54,6 +54,14 @@ type Policy struct {
 	// Allow are the application's own predicates, asked in order after all other allowances.
 	Allow []Predicate
 
+	// PassKeys are the keys that sign bypass passes, the newest first, each as "id:base64url" of at least 32 random bytes;
+	// "recess pass keygen" makes one. Every service that is to let the same passes in needs the same keys. Without keys
+	// there are no passes.
+	PassKeys []string
+	// PassAudience names the site that passes are for: one that was made for another audience is none here. Only services
+	// that share keys, and not their passes, need it.
+	PassAudience string
+
 	// TrustedProxies are the addresses and prefixes whose forwarded header is believed; "unix" stands for peers
 	// on a Unix socket. None by default: the client is then the socket's peer. [GET_CLIENT_IP_ADDRESS]
 	TrustedProxies []string

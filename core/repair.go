@@ -14,7 +14,7 @@ import (
 func (c *Controller) Restore(ctx context.Context, lost state.State, reason string) (Change, error) {
 	return c.repair(ctx, reason, lost, func(s *state.State, now time.Time) (Change, error) {
 		change := swapWindows(s, live(lost.Windows, now))
-		s.History, s.Extra = slices.Clone(lost.History), lost.Extra
+		s.Passes, s.History, s.Extra = slices.Clone(lost.Passes), slices.Clone(lost.History), lost.Extra
 		return change, nil
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/recess-go/recess/core/clientip"
 	"github.com/recess-go/recess/core/internal/rule"
 	"github.com/recess-go/recess/core/page"
+	"github.com/recess-go/recess/core/pass"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -31,6 +32,7 @@ type rules struct {
 	client     *clientip.Resolver
 	scopes     map[string]*scope
 	redirect   target
+	passes     *pass.Ring // nil without keys: no pass is looked for
 	renderer   *page.Renderer
 	direct     *page.Renderer // answers without the redirect; nil if there is none
 	retryAfter time.Duration
@@ -88,6 +90,12 @@ func compile(p Policy) (*rules, error) {
 	c.secrets, err = compileSecrets(p.AllowHeaders)
 	check("AllowHeaders", err)
 	check("Allow", checkPredicates(p.Allow))
+	if err := state.CheckText("the name", p.PassAudience, state.MaxPassFor); err != nil {
+		check("PassAudience", err)
+	} else if len(p.PassKeys) > 0 {
+		c.passes, err = pass.NewRing(p.PassKeys, p.PassAudience)
+		check("PassKeys", err)
+	}
 	c.client, err = clientip.New(clientip.Config{Trusted: p.TrustedProxies, Header: p.ClientIPHeader})
 	check("TrustedProxies, ClientIPHeader", err)
 	c.scopes, err = compileScopes(p.Scopes)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/recess-go/recess/core/page"
+	"github.com/recess-go/recess/core/pass"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -25,6 +26,8 @@ type snapshot struct {
 	announced, planned []*window
 	// moving is true while connections are asked to move on, so that balancers spread anew.
 	moving atomic.Bool
+	// passes are those that let in; nil if there are none, or no keys.
+	passes atomic.Pointer[pass.Book]
 	// scoped is true if one of these is for a scope: requests are then asked for their marker.
 	scoped bool
 	// replaced is closed when another snapshot is in force, for requests that are held; nil if none can be.
@@ -188,8 +191,12 @@ func (w *window) retryAfter(c *rules, now time.Time) time.Duration {
 	return left
 }
 
-// refresh renews what counts down in the prepared answers.
+// refresh renews what changes with the clock: the passes that are good, the shares, and what counts down in the prepared
+// answers.
 func (s *snapshot) refresh(now time.Time) {
+	if book := s.passes.Load(); book != nil {
+		s.passes.Store(book.Live(now))
+	}
 	for _, w := range s.running {
 		w.grow(now)
 		if set := w.answers.Load(); set != nil && !w.End.IsZero() {

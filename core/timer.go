@@ -30,7 +30,7 @@ func (e *Engine) tick() {
 }
 
 // arm sets the timer to the next instant at which the snapshot must change. Wall clocks are set now and then, forwards
-// and back, so as long as any window has a start or an end it is looked at once per poll interval at least.
+// and back, so as long as any window has a start or an end, or a pass expires, it is looked at once per poll interval at least.
 func (e *Engine) arm(now time.Time) {
 	if e.ended {
 		return
@@ -38,7 +38,8 @@ func (e *Engine) arm(now time.Time) {
 	timed := func(w state.Window) bool { return !w.Start.IsZero() || !w.End.IsZero() || w.Repeat != nil }
 	snap := e.snap.Load()
 	moving := snap != nil && snap.moving.Load()
-	if !slices.ContainsFunc(e.current.Windows, timed) && !moving {
+	passes := snap.nextExpiry()
+	if !slices.ContainsFunc(e.current.Windows, timed) && !moving && passes.IsZero() {
 		e.timer.Stop()
 		return
 	}
@@ -46,8 +47,10 @@ func (e *Engine) arm(now time.Time) {
 	if moving {
 		wait = min(wait, e.moving.Sub(now))
 	}
-	if next := e.current.NextBoundary(now); !next.IsZero() {
-		wait = min(wait, next.Sub(now))
+	for _, next := range [...]time.Time{e.current.NextBoundary(now), passes} {
+		if !next.IsZero() {
+			wait = min(wait, next.Sub(now))
+		}
 	}
 	if snap != nil {
 		for _, w := range snap.running {

@@ -103,3 +103,7 @@ func (g *Gate) Live(w http.ResponseWriter, r *http.Request) {
 func (g *Gate) Ready(w http.ResponseWriter, r *http.Request) {
 	nethttp.Answer(w, r, g.port.Engine.ReadyAnswer())
 }
+
+// PassLink is the page behind links to bypass passes: see [recess.Engine.LinkAnswer]. Put it below Policy.ControlPath, or
+// behind [Gate.ForceOff], for GET and POST.
+func (g *Gate) PassLink(w http.ResponseWriter, r *http.Request) { g.port.PassLink(w, r) }

@@ -94,3 +94,10 @@ func (g *Gate) Ready(c echo.Context) error {
 	nethttp.Answer(c.Response(), c.Request(), g.port.Engine.ReadyAnswer())
 	return nil
 }
+
+// PassLink is the page behind links to bypass passes: see [recess.Engine.LinkAnswer]. Put it below Policy.ControlPath, or
+// mark it with [Gate.ForceOff], for GET and POST.
+func (g *Gate) PassLink(c echo.Context) error {
+	g.port.PassLink(c.Response(), c.Request())
+	return nil
+}

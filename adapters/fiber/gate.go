@@ -110,11 +110,17 @@ func (g *Gate) Maintenance(c *fiber.Ctx) *recess.Maintenance {
 //
 //	app.All("/maintenance/*", gate.Panel(panel))
 func (g *Gate) Panel(h http.Handler) fiber.Handler {
-	serve := adaptor.HTTPHandler(h)
 	return func(c *fiber.Ctx) error {
 		caller := recess.Caller[*fiber.Ctx]{Hooks: &g.hooks, Context: c}
 		c.Context().SetUserValue(recess.UserKey, caller.SafeUser(g.engine)) // fasthttp's context is the request's
-		return serve(c)
+		return adaptor.HTTPHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.ServeHTTP(w, r)
+			for name := range w.Header() { // fiber will add them to what is there, where they are to replace it
+				if name != fiber.HeaderSetCookie {
+					c.Response().Header.Del(name)
+				}
+			}
+		}))(c)
 	}
 }
 
@@ -134,5 +140,19 @@ func (g *Gate) Ready(c *fiber.Ctx) error {
 // Status answers the public status endpoint: put it below Policy.ControlPath, or behind [Gate.ForceOff].
 func (g *Gate) Status(c *fiber.Ctx) error {
 	send(c, g.engine.StatusAnswer())
+	return nil
+}
+
+// PassLink is the page behind links to bypass passes: see [recess.Engine.LinkAnswer]. Put it below Policy.ControlPath, or
+// behind [Gate.ForceOff], for GET and POST.
+func (g *Gate) PassLink(c *fiber.Ctx) error {
+	x := exchange{Caller: recess.Caller[*fiber.Ctx]{Hooks: &g.hooks, Context: c}, gate: g}
+	r := recess.LinkRequest{
+		Method: x.Method(), Host: x.Host(), Path: x.Path(), Query: string(c.Context().URI().QueryString()), Header: x.Header,
+	}
+	if body := c.Body(); len(body) <= recess.MaxLinkForm {
+		r.Form = string(body)
+	}
+	send(c, g.engine.LinkAnswer(c.UserContext(), r))
 	return nil
 }

@@ -95,3 +95,7 @@ func (g *Gate) Live(c *gin.Context) { nethttp.Answer(c.Writer, c.Request, g.port
 func (g *Gate) Ready(c *gin.Context) {
 	nethttp.Answer(c.Writer, c.Request, g.port.Engine.ReadyAnswer())
 }
+
+// PassLink is the page behind links to bypass passes: see [recess.Engine.LinkAnswer]. Put it below Policy.ControlPath, or
+// behind [Gate.ForceOff], for GET and POST.
+func (g *Gate) PassLink(c *gin.Context) { g.port.PassLink(c.Writer, c.Request) }

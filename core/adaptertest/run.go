@@ -25,6 +25,7 @@ func Run(t *testing.T, f Framework) {
 		{"hold", holdTests},
 		{"stream", streamTests},
 		{"name", nameTests},
+		{"pass", passTests},
 	} {
 		t.Run(topic.name, func(t *testing.T) {
 			for _, test := range topic.tests {

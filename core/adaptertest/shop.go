@@ -48,6 +48,7 @@ func shop() Group {
 			{Methods: []string{"GET"}, Pattern: "/maintenance/status", Kind: Status},
 			{Methods: []string{"GET"}, Pattern: "/maintenance/live", Kind: Live},
 			{Methods: []string{"GET"}, Pattern: "/maintenance/ready", Kind: Ready},
+			{Methods: []string{"GET", "POST"}, Pattern: "/maintenance/pass", Kind: PassLink},
 			{Methods: []string{"GET"}, Pattern: "/panics", Name: "panics", Kind: Panics},
 			{Methods: []string{"GET"}, Pattern: "/holds", Name: "holds", Kind: Holds},
 			{Methods: []string{"POST"}, Pattern: "/echo", Name: "echo", Kind: Echoes},

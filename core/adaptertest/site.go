@@ -110,6 +110,7 @@ const (
 	Status               // the gate's own public status endpoint
 	Live                 // the gate's answer to liveness probes
 	Ready                // and to readiness probes
+	PassLink             // the gate's page behind links to passes
 	Events               // a long-lived one: the handler calls Site.Handle, which says goodbye when it is told to end
 	Deaf                 // as Events; it listens to its context only
 	Stubborn             // as Events; it listens to nothing

@@ -30,21 +30,32 @@ type world struct {
 // open builds and serves the shop under a policy. Nothing runs yet.
 func (f Framework) open(t testing.TB, p recess.Policy, adjust ...func(*Site)) *world {
 	t.Helper()
+	return f.openOver(t, memstate.New(memstate.Config{}), p, adjust...)
+}
+
+// openOver is open over a state that others may share.
+func (f Framework) openOver(t testing.TB, backend state.Backend, p recess.Policy, adjust ...func(*Site)) *world {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	connect := func() (net.Conn, error) { return net.Dial("tcp", listener.Addr().String()) }
-	return f.openOn(t, listener, connect, p, adjust...)
+	return f.openWith(t, backend, listener, connect, p, adjust...)
 }
 
 func (f Framework) openOn(t testing.TB, listener net.Listener, connect func() (net.Conn, error), p recess.Policy, adjust ...func(*Site)) *world {
+	t.Helper()
+	return f.openWith(t, memstate.New(memstate.Config{}), listener, connect, p, adjust...)
+}
+
+func (f Framework) openWith(t testing.TB, backend state.Backend, listener net.Listener, connect func() (net.Conn, error), p recess.Policy, adjust ...func(*Site)) *world {
 	t.Helper()
 	if p.Grace == 0 {
 		p.Grace = recess.NoGrace // connections stay open from one request to the next
 	}
 	engine, err := recess.New(t.Context(), recess.Config{
-		Backend: memstate.New(memstate.Config{}), Policy: p, Logger: slog.New(slog.DiscardHandler),
+		Backend: backend, Policy: p, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

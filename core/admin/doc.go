@@ -11,6 +11,7 @@
 //	/                   the panel
 //	/on /off /schedule /cancel /preview /explain    its forms: POST
 //	/api/               the JSON API, described by /api/openapi.json
+//	/pass               the page behind links to bypass passes, for anybody who has one
 //	/status /live /ready    what [recess.Engine.StatusAnswer] and its like say, to anybody
 //
 // Who may look and who may change is for [Config].Authorize to say, and for the tokens of Policy.AdminTokens

@@ -58,6 +58,10 @@ func (p *Panel) table() map[string]map[string]route {
 		"/status": get(route{None, false, public((*recess.Engine).StatusAnswer)}),
 		"/live":   get(route{None, false, public((*recess.Engine).LiveAnswer)}),
 		"/ready":  get(route{None, false, public((*recess.Engine).ReadyAnswer)}),
+		"/pass": {
+			http.MethodGet:  route{None, false, passLink},
+			http.MethodPost: route{None, false, passLink}, // which proves by itself that it was meant
+		},
 	}
 }
 
@@ -84,11 +88,16 @@ func (p *Panel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (p *Panel) serve(w http.ResponseWriter, r *http.Request, path string, c *caller) (err error) {
 	methods, known := p.routes[path]
-	if known && methods[http.MethodGet].handle != nil && methods[http.MethodGet].right == None {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			return p.notAllowed(w, methods)
-		}
-		return methods[http.MethodGet].handle(p, w, r, c)
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	route, ok := methods[method]
+	switch {
+	case ok && route.right == None:
+		return route.handle(p, w, r, c)
+	case !ok && methods[http.MethodGet].handle != nil && methods[http.MethodGet].right == None:
+		return p.notAllowed(w, methods)
 	}
 	// Who may not look is not told what there is.
 	if *c, err = p.identify(r); err != nil {
@@ -100,11 +109,6 @@ func (p *Panel) serve(w http.ResponseWriter, r *http.Request, path string, c *ca
 	if !known {
 		return &fault{status: http.StatusNotFound, code: "not_found", detail: "there is no such page"}
 	}
-	method := r.Method
-	if method == http.MethodHead {
-		method = http.MethodGet
-	}
-	route, ok := methods[method]
 	switch {
 	case !ok:
 		return p.notAllowed(w, methods)
@@ -187,6 +191,12 @@ func public(answer func(*recess.Engine) *page.Answer) func(*Panel, http.Response
 		nethttp.Answer(w, r, answer(p.engine))
 		return nil
 	}
+}
+
+// passLink is the page behind links to bypass passes.
+func passLink(p *Panel, w http.ResponseWriter, r *http.Request, _ *caller) error {
+	nethttp.PassLink(p.engine, w, r)
+	return nil
 }
 
 // asset is one of the panel's own files.

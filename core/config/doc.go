@@ -21,10 +21,10 @@
 //
 // A value that cannot be used, a variable that does not exist (a typing error must not open a site), and a policy
 // that disarms itself: everything that [recess.New] would refuse is refused here, under the variable's name. Secrets
-// never stand in an error: neither the values of RECESS_ALLOW_HEADERS and RECESS_ADMIN_TOKENS nor the user, password and query of
-// RECESS_STATE.
+// never stand in an error: neither the values of RECESS_ALLOW_HEADERS, RECESS_ADMIN_TOKENS and RECESS_PASS_KEYS nor the user,
+// password and query of RECESS_STATE.
 //
 // Beyond the variables of the design there are RECESS_ALLOW_HEADERS, RECESS_CONTENT_SECURITY_POLICY, RECESS_GRACE,
-// RECESS_HOLD_BYTES, RECESS_HOLD_REQUESTS, RECESS_NAME_REQUESTS, RECESS_READINESS, RECESS_REPORT_ONLY and RECESS_UNSAFE, so
-// that every setting that is not code can be set from outside.
+// RECESS_HOLD_BYTES, RECESS_HOLD_REQUESTS, RECESS_NAME_REQUESTS, RECESS_PASS_AUDIENCE, RECESS_READINESS, RECESS_REPORT_ONLY and
+// RECESS_UNSAFE, so that every setting that is not code can be set from outside.
 package config

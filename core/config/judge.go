@@ -74,7 +74,7 @@ func inVariables(err error, value string) error {
 // fieldNames are what [recess.New] begins its findings with.
 var fieldNames = []string{
 	"the policy disarms itself", "the answer", "AdminTokens", "AllowAdminSite", "AllowNetworks", "AllowPaths", "AllowHosts", "AllowHeaders",
-	"TrustedProxies, ClientIPHeader", "Scopes",
+	"TrustedProxies, ClientIPHeader", "Scopes", "PassKeys", "PassAudience",
 }
 
 var fieldsAsVariables = strings.NewReplacer(

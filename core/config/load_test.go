@@ -82,7 +82,7 @@ func TestOneErrorNamesEveryUnusableVariable(t *testing.T) {
 			lines = append(lines, v.Name+"="+value)
 		}
 	}
-	lines = append(lines, "RECESS_COFFEE=black", "RECESS_PASS_KEYS=k")
+	lines = append(lines, "RECESS_COFFEE=black", "RECESS_CORS_ORIGINS=k")
 	_, err := loadOver(t, recess.Config{}, lines...)
 	var bad *config.Error
 	if !errors.As(err, &bad) {
@@ -140,7 +140,7 @@ func TestATemplateMayHaveAContentSecurityPolicy(t *testing.T) {
 }
 
 func TestAnEmptyValueCountsAsUnset(t *testing.T) {
-	lines := []string{"RECESS_PASS_KEYS=", "RECESS_CORS_ORIGINS= "}
+	lines := []string{"RECESS_ADMIN_TOKENS=", "RECESS_CORS_ORIGINS= "}
 	for _, v := range config.Variables() {
 		if v.Name != "RECESS_STATE" {
 			lines = append(lines, v.Name+"= \n")

@@ -8,6 +8,11 @@ import (
 	"github.com/recess-go/recess/core/page"
 )
 
+const (
+	passKey      = "k2:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+	olderPassKey = "k1:_-7dzLuqmYh3ZlVEMyIRAA8eLTxLWml4h5altMPS4fA"
+)
+
 // usable are values that can be used, and what they say in Go.
 var usable = []struct {
 	name, variable, value string
@@ -46,6 +51,8 @@ var usable = []struct {
 		c.Policy.AllowHeaders = map[string]string{"X-Preview": "0123456789,abcdef=", "X-Ci": "0123456789abcdefg"}
 	}},
 	{"true", "RECESS_ALLOW_TESTS", "true", func(c *recess.Config) { c.Policy.AllowTests = true }},
+	{"keys", "RECESS_PASS_KEYS", passKey + ", " + olderPassKey, func(c *recess.Config) { c.Policy.PassKeys = []string{passKey, olderPassKey} }},
+	{"a site", "RECESS_PASS_AUDIENCE", " shop.example ", func(c *recess.Config) { c.Policy.PassAudience = "shop.example" }},
 	{"true", "RECESS_LOGOUT_AUTHENTICATED", "true", func(c *recess.Config) { c.Policy.Logout.Authenticated = true }},
 	{"false is not inherited", "RECESS_LOGOUT_STAFF", "false", func(c *recess.Config) { c.Policy.Logout.Staff = recess.No }},
 	{"true is not inherited", "RECESS_LOGOUT_SUPERUSER", "true", func(c *recess.Config) { c.Policy.Logout.Superuser = recess.Yes }},
@@ -111,6 +118,11 @@ var unusable = []struct{ name, lines, says, hides string }{
 	{"a secret that is short", "RECESS_ALLOW_HEADERS=X-A=hunter2", `it needs at least 16`, "hunter2"},
 	{"a header twice", "RECESS_ALLOW_HEADERS=X-A=hunter2hunter2hunter2\nx-a=hunter3hunter3hunter3", `line 2: the header stands twice`, "hunter"},
 	{"no header's name", "RECESS_ALLOW_HEADERS=X A=hunter2hunter2hunter2", `RECESS_ALLOW_HEADERS: `, "hunter2"},
+	{"a key that is short", "RECESS_PASS_KEYS=" + passKey + ",k2:hunter2w", `RECESS_PASS_KEYS: key 2: it has 6 bytes, 32 to 1024 are needed`, "hunter2"},
+	{"a key without an id", "RECESS_PASS_KEYS=hunter2hunter2hunter2hunter2hunter2hunter2hu", `RECESS_PASS_KEYS: key 1: write it as in id:base64url`, "hunter2"},
+	{"a key of words", "RECESS_PASS_KEYS=k1:aHVudGVyMi1odW50ZXIyLWh1bnRlcjItaHVudGVyMi1h", `key 1: it is no random bytes`, "aHVudGVy"},
+	{"keys that are none", "RECESS_PASS_KEYS=,", `no entry`, ""},
+	{"a site that moves the cursor", "RECESS_PASS_AUDIENCE=\x1b[2J", `control character U+001B`, "\x1b"},
 	{"a redirect to another scheme", "RECESS_REDIRECT_URL=javascript:alert(1)", `RECESS_REDIRECT_URL="javascript:alert(1)": `, ""},
 	{"a redirect with a password", "RECESS_REDIRECT_URL=https://alice:hunter2@example.com/", `carries a user name`, ""},
 	{"a template that is not there", "RECESS_TEMPLATE=testdata/none.html", `RECESS_TEMPLATE="testdata/none.html": `, "the answer"},
@@ -144,7 +156,6 @@ var unusable = []struct{ name, lines, says, hides string }{
 	{"a state without a scheme", "RECESS_STATE=hunter2", `RECESS_STATE="…": state: open: the state URL has no scheme`, "hunter2"},
 	{"a state nobody knows", "RECESS_STATE=gopher://alice:hunter2@example.com/x", `no backend has the scheme "gopher"`, "hunter2"},
 	{"a state of a module that is not linked", "RECESS_STATE=redis://:hunter2@example.com", `import _ "github.com/recess-go/recess/core/state/redisstate"`, "hunter2"},
-	{"passes come later", "RECESS_PASS_KEYS=a:hunter2", `RECESS_PASS_KEYS: this release does not have bypass passes yet`, "hunter2"},
 	{"a token in place of its hash", "RECESS_ADMIN_TOKENS=a:read:hunter2", `RECESS_ADMIN_TOKENS: entry 1: the hash is none: write SHA-256`, "hunter2"},
 	{"a token without a right", "RECESS_ADMIN_TOKENS=a:read:96ea06923132f68e895cb89b2e9e7ae379fd125558176fc10ab4b55fa593c60a,hunter2", `entry 2: write it as in deploy:write:HASH`, "hunter2"},
 	{"a token with another right", "RECESS_ADMIN_TOKENS=a:admin:96ea06923132f68e895cb89b2e9e7ae379fd125558176fc10ab4b55fa593c60a", `entry 1: the right is read or write`, "96ea06923132f68e895cb89b2e9e7ae379fd125558176fc10ab4b55fa593c60a"},
@@ -170,6 +181,7 @@ var alwaysBad = map[string]string{
 	"RECESS_ALLOW_SUPERUSER": "x", "RECESS_ALLOW_ROLES": ",", "RECESS_ALLOW_NETWORKS": "0.0.0.0/0", "RECESS_TRUSTED_PROXIES": "x",
 	"RECESS_ADMIN_TOKENS": "a", "RECESS_CLIENT_IP_HEADER": "a b", "RECESS_ALLOW_PATHS": "x,~(", "RECESS_ALLOW_HOSTS": "a b", "RECESS_ALLOW_HEADERS": "X-A=short",
 	"RECESS_ALLOW_TESTS": "x", "RECESS_LOGOUT_AUTHENTICATED": "x", "RECESS_LOGOUT_STAFF": "x", "RECESS_LOGOUT_SUPERUSER": "x",
+	"RECESS_PASS_KEYS": "k", "RECESS_PASS_AUDIENCE": "\x01",
 	"RECESS_REDIRECT_URL": "//example.com", "RECESS_TEMPLATE": "testdata/none", "RECESS_CONTENT_SECURITY_POLICY": "default-src",
 	"RECESS_RESPONSE_TYPE": "x", "RECESS_STATUS_CODE": "x", "RECESS_RETRY_AFTER": "x", "RECESS_GRACE": "x", "RECESS_NAME_REQUESTS": "x", "RECESS_HOLD_REQUESTS": "x", "RECESS_HOLD_BYTES": "x",
 	"RECESS_INSTANCE": "\x01", "RECESS_POLL": "1ms",

@@ -13,6 +13,9 @@ const (
 	prefix         = "RECESS_"
 	stateVariable  = "RECESS_STATE"
 	unsafeVariable = "RECESS_UNSAFE"
+
+	passKeysVariable     = "RECESS_PASS_KEYS"
+	passAudienceVariable = "RECESS_PASS_AUDIENCE"
 )
 
 // A Variable describes one environment variable, for documentation.
@@ -35,7 +38,6 @@ func Variables() []Variable {
 // later are the variables of the design whose feature this release does not have. Ignoring one would be a promise
 // broken in silence: an operator who sets tokens believes that they guard something.
 var later = map[string]string{
-	"RECESS_PASS_KEYS":    "bypass passes",
 	"RECESS_CORS_ORIGINS": "answers to requests from other origins (CORS)",
 }
 
@@ -138,6 +140,15 @@ var settings = []setting{
 	{
 		Variable{"RECESS_ALLOW_TESTS", "false", "IGNORE_TESTS", "Let everything in while the program is a test binary."},
 		boolean(func(p *recess.Policy) *bool { return &p.AllowTests }), nil,
+	},
+
+	{
+		Variable{passKeysVariable, "", "", "The keys that sign bypass passes, the newest first: `id:base64url` of at least 32 random bytes, as `recess pass keygen` makes them. A list."},
+		list(func(p *recess.Policy) *[]string { return &p.PassKeys }), hidden,
+	},
+	{
+		Variable{passAudienceVariable, "", "", "The site that passes are for: needed only where services share keys, and are not to share passes."},
+		text(func(d *draft, v string) { d.Policy.PassAudience = v }), nil,
 	},
 
 	{

@@ -21,10 +21,10 @@ const design = `RECESS_STATE RECESS_MODE RECESS_FALLBACK RECESS_ALLOW_ADMIN_SITE
 RECESS_ALLOW_STAFF RECESS_ALLOW_SUPERUSER RECESS_ALLOW_ROLES RECESS_ALLOW_NETWORKS RECESS_TRUSTED_PROXIES RECESS_CLIENT_IP_HEADER
 RECESS_ALLOW_PATHS RECESS_ALLOW_HOSTS RECESS_ALLOW_TESTS RECESS_LOGOUT_AUTHENTICATED RECESS_LOGOUT_STAFF RECESS_LOGOUT_SUPERUSER
 RECESS_REDIRECT_URL RECESS_TEMPLATE RECESS_RESPONSE_TYPE RECESS_STATUS_CODE RECESS_RETRY_AFTER RECESS_INSTANCE RECESS_POLL
-RECESS_START_WAIT RECESS_SNAPSHOT RECESS_SCOPES RECESS_ADMIN_TOKENS`
+RECESS_START_WAIT RECESS_SNAPSHOT RECESS_SCOPES RECESS_ADMIN_TOKENS RECESS_PASS_KEYS`
 
 // ours are the additions that the package comment names.
-const ours = "RECESS_ALLOW_HEADERS RECESS_CONTENT_SECURITY_POLICY RECESS_GRACE RECESS_HOLD_BYTES RECESS_HOLD_REQUESTS RECESS_NAME_REQUESTS RECESS_READINESS RECESS_REPORT_ONLY RECESS_UNSAFE"
+const ours = "RECESS_ALLOW_HEADERS RECESS_CONTENT_SECURITY_POLICY RECESS_GRACE RECESS_HOLD_BYTES RECESS_HOLD_REQUESTS RECESS_NAME_REQUESTS RECESS_PASS_AUDIENCE RECESS_READINESS RECESS_REPORT_ONLY RECESS_UNSAFE"
 
 func TestTheVariablesAreThoseOfTheDesignAndOurs(t *testing.T) {
 	var got []string
@@ -196,9 +196,10 @@ The program does not start, and one error names every variable that is at fault,
   may begin with ` + "`RECESS_`" + `. If Kubernetes adds variables for a Service whose name begins with "recess", set
   ` + "`enableServiceLinks: false`" + ` in the pod's spec,
 - a policy that disarms itself (` + "`RECESS_ALLOW_PATHS=/**`" + `), unless ` + "`RECESS_UNSAFE`" + ` names the rule,
-- ` + "`RECESS_PASS_KEYS` and `RECESS_CORS_ORIGINS`" + `: this release does not have passes and CORS yet, and does not pretend to.
+- ` + "`RECESS_CORS_ORIGINS`" + `: this release does not have CORS yet, and does not pretend to.
 
-Secrets never stand in an error: neither the values of ` + "`RECESS_ALLOW_HEADERS` and `RECESS_ADMIN_TOKENS`" + ` nor user, password and query of ` + "`RECESS_STATE`" + `.
+Secrets never stand in an error: neither the values of ` + "`RECESS_ALLOW_HEADERS`, `RECESS_ADMIN_TOKENS` and `RECESS_PASS_KEYS`" + ` nor user,
+password and query of ` + "`RECESS_STATE`" + `.
 
 ## What only code can set
 

@@ -90,6 +90,10 @@ func (g *Gate) Ready(w http.ResponseWriter, r *http.Request) {
 	Answer(w, r, g.port.Engine.ReadyAnswer())
 }
 
+// PassLink is the page behind links to bypass passes: see [recess.Engine.LinkAnswer]. Mount it for GET and POST, below
+// Policy.ControlPath or marked with [Gate.ForceOff], so that it can be reached while the site is closed.
+func (g *Gate) PassLink(w http.ResponseWriter, r *http.Request) { g.port.PassLink(w, r) }
+
 // Health answers probes on a server of their own, which no gate stands before: paths that end with "/live" as
 // [Gate.Live] does, those that end with "/ready" as [Gate.Ready]. Everything else is 404.
 //

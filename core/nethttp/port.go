@@ -1,7 +1,9 @@
 package nethttp
 
 import (
+	"io"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/recess-go/recess/core"
@@ -43,6 +45,38 @@ func (p *Port[C]) AdmitMarked(marker recess.Marker, c C, w http.ResponseWriter, 
 func (p *Port[C]) WithUser(c C, r *http.Request) *http.Request {
 	caller := recess.Caller[C]{Hooks: &p.Hooks, Context: c}
 	return r.WithContext(recess.WithUser(r.Context(), caller.SafeUser(p.Engine)))
+}
+
+// PassLink answers with the page behind links to bypass passes.
+func (p *Port[C]) PassLink(w http.ResponseWriter, r *http.Request) { PassLink(p.Engine, w, r) }
+
+// PassLink answers with the page behind links to bypass passes: see [recess.Engine.LinkAnswer].
+func PassLink(engine *recess.Engine, w http.ResponseWriter, r *http.Request) {
+	x := Exchange{w, r}
+	answer := engine.LinkAnswer(r.Context(), recess.LinkRequest{
+		Method: r.Method, Host: r.Host, Path: x.Path(), Query: r.URL.RawQuery, Form: form(w, r), Header: x.Header,
+	})
+	for i, f := range answer.Header {
+		if f.Name == "Set-Cookie" { // beside those of the application's middlewares
+			answer.Header[i].Value = append(slices.Clone(w.Header()[f.Name]), f.Value...)
+		}
+	}
+	x.Answer(answer)
+}
+
+// form reads a form that is posted; one that the application has read already is written anew.
+func form(w http.ResponseWriter, r *http.Request) string {
+	switch {
+	case r.Method != http.MethodPost:
+		return ""
+	case r.PostForm != nil:
+		return r.PostForm.Encode()
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, recess.MaxLinkForm))
+	if err != nil {
+		return "" // too long, or cut off: no link
+	}
+	return string(body)
 }
 
 // ask lends an exchange for the time of a question, so that a request costs no allocation.

@@ -24,6 +24,11 @@ func checkRedirect(target string) error {
 	return checkAbsolute(target)
 }
 
+// IsOwnPath reports whether a target leads to a path of this site, with a query or without, whoever reads it.
+func IsOwnPath(target string) bool {
+	return strings.HasPrefix(target, "/") && checkRedirect(target) == nil
+}
+
 func checkLocal(target string) error {
 	raw := target
 	if end := strings.IndexAny(target, "?#"); end >= 0 {

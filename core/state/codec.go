@@ -25,6 +25,7 @@ type document struct {
 	Epoch    int64    `json:"epoch,omitempty"`
 	Revision int64    `json:"revision,omitempty"`
 	Windows  []Window `json:"windows"`
+	Passes   []Pass   `json:"passes,omitempty"`
 	History  []Entry  `json:"history,omitempty"`
 }
 
@@ -88,7 +89,10 @@ func decode(data []byte) (State, error) {
 	if len(d.Windows) == 0 { // [], null and no member at all are one value
 		d.Windows = nil
 	}
-	s := State{Version: d.Version, Epoch: d.Epoch, Revision: d.Revision, Windows: d.Windows, History: d.History, Extra: extra}
+	if len(d.Passes) == 0 {
+		d.Passes = nil
+	}
+	s := State{Version: d.Version, Epoch: d.Epoch, Revision: d.Revision, Windows: d.Windows, Passes: d.Passes, History: d.History, Extra: extra}
 	return s, errors.Join(s.Validate(), s.checkWritten())
 }
 
@@ -142,7 +146,7 @@ func Encode(s State) ([]byte, error) {
 		return nil, fmt.Errorf("state: encode: %w", err)
 	}
 	if len(data) > MaxSize {
-		return nil, fmt.Errorf("state: encode: the document would have %d bytes, at most %d are allowed: end windows or shorten messages", len(data), MaxSize)
+		return nil, fmt.Errorf("state: encode: the document would have %d bytes, at most %d are allowed: end windows, shorten messages or revoke passes", len(data), MaxSize)
 	}
 	// Extra and the callers' strings are not checked above: what could not be read back must not be written.
 	if _, err := decode(data); err != nil {
@@ -153,7 +157,7 @@ func Encode(s State) ([]byte, error) {
 
 // layOut writes a document of any size.
 func layOut(s State) ([]byte, error) {
-	d := document{s.Version, s.Epoch, s.Revision, s.Windows, s.History}
+	d := document{s.Version, s.Epoch, s.Revision, s.Windows, s.Passes, s.History}
 	if d.Windows == nil {
 		d.Windows = []Window{}
 	}

@@ -39,6 +39,13 @@ func full() state.State {
 				Extra: map[string]json.RawMessage{"except": json.RawMessage(`["2026-12-27"]`)},
 			},
 		}},
+		Passes: []state.Pass{{
+			ID: "pABCDEFGHIJKLMNOPQRSTUVWX", For: "bob", Key: "2026-11", Scope: "checkout", Window: "w3", Occurrence: noon, Expires: noon.Add(time.Hour),
+			Uses: 3, IssuedBy: state.Actor{Name: "alice", Host: "web-1", Source: "cli"}, IssuedAt: noon,
+			Extra: map[string]json.RawMessage{"device": json.RawMessage(`"phone"`)},
+		}, {
+			ID: "p2", For: "carol", Key: "k", Expires: noon,
+		}},
 		History: []state.Entry{{
 			Revision: 41, At: noon, By: state.Actor{Name: "alice"}, Action: "on", Windows: []string{"checkout"},
 			Reason: "schema 17", Replaced: "{",

@@ -18,6 +18,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add(mustEncode(f, full()))
 	f.Add([]byte(`{"version":1,"windows":[],"x":{"a":"\u2028<"},"history":[{"at":"0001-01-01T00:00:00+02:00"}]}`))
+	f.Add([]byte(onePass(`,"uses":7,"issued_by":{"name":"x"},"y":{}`)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := state.Decode(data)
 		if err != nil {
@@ -29,8 +30,8 @@ func FuzzDecode(f *testing.F) {
 		if len(data) > state.MaxSize {
 			t.Fatalf("%d bytes were read", len(data))
 		}
-		if len(s.Windows) > state.MaxWindows || len(s.History) > state.MaxHistory {
-			t.Fatalf("%d windows, %d entries", len(s.Windows), len(s.History))
+		if len(s.Windows) > state.MaxWindows || len(s.Passes) > state.MaxPasses || len(s.History) > state.MaxHistory {
+			t.Fatalf("%d windows, %d passes, %d entries", len(s.Windows), len(s.Passes), len(s.History))
 		}
 		if len(data) > state.MaxSize/64 {
 			return // indented and escaped it may grow past the limit, which Encode then names

@@ -109,7 +109,32 @@ var invalid = []struct{ name, text, says string }{
 	{"no length", window(`,"repeat":{"cron":"0 1 * * *","zone":"UTC","for":"0s"}`), "for: 0s is not between 1s and 168h"},
 	{"a recurrence that is void for ever", window(repeats(`,"after":"9999-01-01T00:00:00Z"`)), "after: the year 9999"},
 	{"a recurrence's name that differs by case", window(repeats(`,"AFTER":null`)), `did you mean "after"`},
+	{"passes as an object", `{"version":1,"windows":[],"passes":{}}`, "passes"},
+	{"a pass without anything", `{"version":1,"windows":[],"passes":[{}]}`, "passes[0]: id"},
+	{"a pass for nobody", pass(`"id":"p1","for":" ","key":"k","expires":"2026-11-21T12:00:00Z"`), "say in one line whom the pass is for"},
+	{"a pass for two lines", pass(`"id":"p1","for":"a\nb","key":"k","expires":"2026-11-21T12:00:00Z"`), "in one line"},
+	{"a pass for a terminal", pass(`"id":"p1","for":"\u001b[2J","key":"k","expires":"2026-11-21T12:00:00Z"`), "U+001B"},
+	{"a pass for a book", pass(`"id":"p1","for":"` + strings.Repeat("x", 101) + `","key":"k","expires":"2026-11-21T12:00:00Z"`), "at most 100 are allowed"},
+	{"a pass for ever", pass(`"id":"p1","for":"a","key":"k"`), "a pass ends some day"},
+	{"a pass of no key", pass(`"id":"p1","for":"a","expires":"2026-11-21T12:00:00Z"`), "key"},
+	{"a pass with a list for its key", pass(`"id":"p1","for":"a","key":["k"],"expires":"2026-11-21T12:00:00Z"`), "cannot unmarshal"},
+	{"a pass that expires in the year 10000", pass(`"id":"p1","for":"a","key":"k","expires":"10000-01-01T00:00:00Z"`), "10000"},
+	{"a pass for an occurrence of no window", onePass(`,"occurrence":"2026-11-21T12:00:00Z"`), "occurrence"},
+	{"a pass for a window of no id", onePass(`,"window":"a b"`), "window: id"},
+	{"a pass for a scope that is none", onePass(`,"scope":"A"`), "scope"},
+	{"uses below none", onePass(`,"uses":-1`), "uses: -1"},
+	{"too many uses", onePass(`,"uses":1001`), "uses: 1001"},
+	{"a pass's member that differs by case", onePass(`,"EXPIRES":null`), `did you mean "expires"`},
+	{"a pass's member twice", onePass(`,"key":"other"`), `"key" stands twice`},
+	{"a pass twice", `{"version":1,"windows":[],"passes":[{"id":"p1","for":"a","key":"k","expires":"2026-11-21T12:00:00Z"},{"id":"p1","for":"b","key":"k","expires":"2026-11-21T12:00:00Z"}]}`, `passes[1]: id "p1" stands twice`},
+	{"too many passes", `{"version":1,"windows":[],"passes":[{}` + strings.Repeat(",{}", 256) + `]}`, "passes: 257, at most 256"},
 	{"a recurrence's member twice", window(repeats(`,"zone":"UTC"`)), `"zone" stands twice`},
+}
+
+func pass(members string) string { return `{"version":1,"windows":[],"passes":[{` + members + `}]}` }
+
+func onePass(members string) string {
+	return pass(`"id":"p1","for":"a","key":"k","expires":"2026-11-21T12:00:00Z"` + members)
 }
 
 func repeats(members string) string {

@@ -103,6 +103,7 @@ func join(v any, extra map[string]json.RawMessage) ([]byte, error) {
 var (
 	documentNames = memberNames[document]()
 	windowNames   = memberNames[window]()
+	passNames     = memberNames[pass]()
 	entryNames    = memberNames[Entry]()
 	actorNames    = memberNames[Actor]()
 	repeatNames   = memberNames[repeat]()

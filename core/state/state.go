@@ -22,6 +22,8 @@ type State struct {
 	Revision int64
 	// Windows are the running and the planned ones, and those that ended since the last change.
 	Windows []Window
+	// Passes let single persons in while windows run, at most [MaxPasses].
+	Passes []Pass
 	// History is what was changed lately, oldest first, at most [MaxHistory] entries.
 	History []Entry
 	// Extra holds members that a newer Recess wrote and this one does not know. They are written back untouched.
@@ -76,8 +78,8 @@ type Entry struct {
 	Revision int64     `json:"revision"`
 	At       time.Time `json:"at,omitzero"`      // by the writer's clock
 	By       Actor     `json:"by,omitzero"`      // who
-	Action   string    `json:"action"`           // "on", "off", "schedule", "cancel", "repair", …
-	Windows  []string  `json:"windows"`          // the windows concerned, in words a person reads
+	Action   string    `json:"action"`           // "on", "off", "schedule", "cancel", "pass", "repair", …
+	Windows  []string  `json:"windows"`          // the windows and passes concerned, in words a person reads
 	Reason   string    `json:"reason,omitempty"` // as given with the change
 	// Replaced is the beginning of a document that made no sense and was overwritten by this change.
 	Replaced string `json:"replaced,omitempty"`
@@ -175,6 +177,7 @@ func (s *State) NextBoundary(now time.Time) time.Time {
 func (s *State) Clone() State {
 	c := *s
 	c.Windows = slices.Clone(s.Windows)
+	c.Passes = slices.Clone(s.Passes)
 	c.History = slices.Clone(s.History)
 	return c
 }

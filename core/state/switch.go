@@ -131,6 +131,9 @@ func EncodeDjango(s State, now time.Time) ([]byte, error) {
 			return nil, inexpressible("window %s has a reason: django's state file knows no reasons: leave out --reason", w.ID)
 		}
 	}
+	if len(s.LivePasses(now)) > 0 {
+		return nil, inexpressible("django's state file knows no passes")
+	}
 	union, ok := unite(live, now)
 	switch {
 	case !ok:

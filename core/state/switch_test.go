@@ -89,6 +89,16 @@ func meaning(s state.State) string {
 	return format(w.Start) + ".." + format(w.End)
 }
 
+func TestTheDjangoFormatHasNoPlaceForPasses(t *testing.T) {
+	s := state.State{Version: 1, Passes: []state.Pass{{ID: "p1", For: "alice", Key: "k", Expires: noon.Add(time.Hour)}}}
+	if _, err := state.EncodeDjango(s, noon); !errors.Is(err, state.ErrInexpressible) {
+		t.Errorf("error %v", err)
+	}
+	if got, err := state.EncodeDjango(s, noon.Add(time.Hour)); err != nil || string(got) != "0" {
+		t.Errorf("once it has expired: %q, %v", got, err)
+	}
+}
+
 func TestTheDjangoFormatIsWrittenAsDjangoWritesIt(t *testing.T) {
 	berlin := time.FixedZone("", 3600)
 	window := func(change func(*state.Window)) []state.Window {

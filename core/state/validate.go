@@ -45,7 +45,7 @@ func (s *State) Validate() error {
 		}
 		ids[w.ID] = true
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, s.validatePasses())...)
 }
 
 func (w *Window) validate() error {

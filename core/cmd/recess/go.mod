@@ -8,6 +8,7 @@ require (
 	github.com/recess-go/recess/core v0.0.0
 	gocloud.dev v0.47.0
 	modernc.org/sqlite v1.61.1
+	rsc.io/qr v0.2.0
 )
 
 require (

@@ -81,6 +81,12 @@ type Entry struct {
 	Replaced string     `json:"replaced"`
 }
 
+// History is what "history --json" writes.
+type History struct {
+	Revision int64   `json:"revision"` // of the document; 0 if it is unnumbered
+	History  []Entry `json:"history"`  // oldest first
+}
+
 // Change is what every command that changes something writes with --json.
 type Change struct {
 	Action    string   `json:"action"`  // "on", "off", "schedule", "cancel", "repair"

@@ -33,7 +33,7 @@ type Shop struct {
 // returned forgets f.
 func (s *Shop) OnClosing(f func()) (forget func()) { return s.goodbyes.add(f) }
 
-// ControlPath is where the panel is mounted.
+// ControlPath is where the panel is mounted, with the status endpoint, the probes and the page behind links to passes.
 const ControlPath = "/maintenance"
 
 // policy is what the shop says in code; RECESS_* variables are laid over it.

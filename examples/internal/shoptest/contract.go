@@ -24,6 +24,7 @@ func Contract(t *testing.T, launch Launcher) {
 		{"a scope closes what belongs to it", scoped},
 		{"RECESS_SCOPES replaces scopes of the same name", replacedScope},
 		{"a visitor who is let in sees everything and a banner", letIn},
+		{"a link lets one person in", passes},
 		{"users are told apart", usersApart},
 		{"operators can log in if the policy says so", loginLetIn},
 		{"who is logged out is anonymous from then on", loggedOut},
@@ -76,6 +77,7 @@ var Routes = []Route{
 	{"GET /maintenance/status", 200, "application/json", `"active":false`},
 	{"GET /maintenance/live", 200, "application/json", `"live":true`},
 	{"GET /maintenance/ready", 200, "application/json", `"ready":true`},
+	{"GET /maintenance/pass", 404, "text/html", "no bypass passes"},
 	{"GET /ws", 426, "", ""},
 	{"HEAD /", 200, "text/html", ""},
 	{"HEAD /healthz", 200, "text/plain", ""},
@@ -83,8 +85,8 @@ var Routes = []Route{
 	{"HEAD /maintenance/status", 200, "application/json", ""},
 	{"GET /nowhere", 404, "", ""},
 	{"GET /ignored", 404, "", ""},
-	{"GET /maintenance/", 404, "", ""},
-	{"POST /maintenance/on", 404, "", ""},
+	{"GET /maintenance/", 401, "text/html", "sign in first"},
+	{"POST /maintenance/on", 401, "text/html", "sign in first"},
 }
 
 func open(t *testing.T, launch Launcher) {
@@ -109,8 +111,8 @@ func (s *Site) wantsRoute(r Route) {
 // stay are the requests that the whole site's maintenance does not close.
 var stay = map[string]bool{
 	"GET /healthz": true, "HEAD /healthz": true, "GET /maintenance/status": true, "HEAD /maintenance/status": true,
-	"GET /maintenance/live": true, "GET /maintenance/ready": true,
-	"GET /maintenance/": true, "POST /maintenance/on": true, // below the control path, where there is no panel yet
+	"GET /maintenance/live": true, "GET /maintenance/ready": true, "GET /maintenance/pass": true,
+	"GET /maintenance/": true, "POST /maintenance/on": true,
 }
 
 func closed(t *testing.T, launch Launcher) {

@@ -8,6 +8,7 @@ import (
 
 	recess "github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/cmd/recess/internal/cli"
+	"github.com/recess-go/recess/core/pass"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -36,6 +37,9 @@ type Options struct {
 	Backend state.Backend
 	// Forced is the application's [recess.Policy].Force. If it is not forced, RECESS_MODE counts.
 	Forced recess.Force
+	// Passes are the application's keys, of its [recess.Policy].PassKeys and PassAudience, by which "pass create" signs.
+	// Without them RECESS_PASS_KEYS counts.
+	Passes *pass.Ring
 }
 
 // Main runs one command and returns the exit code. args is without the program's name. When ctx ends, so does the
@@ -43,7 +47,7 @@ type Options struct {
 func Main(ctx context.Context, args []string, io IO, options Options) (exitCode int) {
 	setup := cli.Setup{
 		Program: cmp.Or(options.Program, "recess"), State: cmp.Or(options.State, "file:recess.json"),
-		Backend: options.Backend, Forced: options.Forced,
+		Backend: options.Backend, Forced: options.Forced, Passes: options.Passes,
 		In: io.In, Out: io.Out, Err: io.Err, LookupEnv: io.LookupEnv, Environ: io.Environ,
 	}
 	if setup.In == nil {

@@ -12,6 +12,7 @@
 //	drain     show, or wait, until all instances refuse and what they admitted before has ended
 //	run       close the site, drain it, run a command, and open the site again if that succeeds
 //	watch     print every change as it happens
+//	pass      let single persons in while the site is closed: create, list, revoke, keygen
 //	doctor    look at the state and all that follows it, and say what is wrong and what to do
 //	repair    write a state anew that the backend has lost or rolled back
 //	migrate   prepare a store for the state: make its table or bucket
@@ -46,22 +47,28 @@
 //	cancel,
 //	repair    {"action", "changed", "opened": [WINDOW], "updated": [WINDOW], "ended": [WINDOW], "cancelled": [WINDOW],
 //	           "recurring": [WINDOW], "started", "anew", "unasked", "salvaged", "status": as above}
-//	watch     {"at", "event", "active", "revision", "window"?: WINDOW, "action"?, "by"?: ACTOR, "reason"?, "error"?, "status"?};
-//	          event is watching, opened, planned, started, updated, ended, expired, cancelled, unreachable, invalid,
-//	          lost or recovered
+//	watch     {"at", "event", "active", "revision", "window"?: WINDOW, "pass"?: PASS, "action"?, "by"?: ACTOR, "reason"?, "error"?, "status"?};
+//	          event is watching, opened, planned, started, updated, ended, expired, cancelled, pass made, link used, pass ended,
+//	          unreachable, invalid, lost or recovered
 //	doctor    {"state", "healthy", "checks": [{"check", "result", "text", "advice"}], "instances": [{"id", "name", "host",
 //	           "pid", "version", "epoch", "revision", "follower", "follower_since", "last_error", "source", "in_flight", "remembers"}]};
 //	          result is ok, note, warning or bad; it is written also when the exit code is not 0
 //	drain     {"at", "event", "drained", "revision", "windows": [WINDOW], "instances": [{as of doctor, and "phase", "earlier",
 //	           "oldest": [{"name", "age_ms"}], "text"}], "trouble"}; event is progress, drained or not_drained, phase is behind, draining, drained, left, lost
 //	           or unable
+//	pass create  {"pass": PASS, "link", "token"}; link is "" with --token, token without it
+//	pass list    {"passes": [PASS], "revision"}
+//	pass revoke  {"revoked": [PASS], "passes": [PASS], "revision"}; passes are those that are left
+//	pass keygen  {"id", "key"}
 //	migrate   {"state", "needed"}
+//	history   {"revision", "history": [ENTRY as of status]}
 //	version   {"version", "go", "platform", "schema"}
 //	WINDOW    {"id", "name", "scope", "mode", "starts_at", "ends_at", "hold": null or seconds, "ramp_at": null or INSTANT, "share",
 //	           "lease": null or {"ttl_seconds", "renewals"}, "repeat": null or REPEAT, "messages": {TAG: TEXT}, "reason",
 //	           "opened_by": ACTOR, "opened_at"}
 //	REPEAT    {"cron", "zone", "for_seconds", "after", "next_at": [INSTANT]}; starts_at and ends_at are then those of what
 //	           runs or comes next, and next_at the three beginnings after that
+//	PASS      {"id", "for", "scope", "window", "occurrence_at", "expires_at", "uses", "key", "issued_by": ACTOR, "issued_at"}
 //	ACTOR     {"name", "host", "source"}
 //	an error  {"error": {"code", "exit_code", "message", "hint", "status"?}}; code is usage, forced, declined, conflict,
 //	          not_drained, no_presence, invalid_state, read_only, inexpressible, interrupted, unreachable or failed; status is the winner's, of a conflict

@@ -192,6 +192,36 @@ func TestWatchTellsEveryChangeAndEveryWindowWhoseTimeHasCome(t *testing.T) {
 	})
 }
 
+func TestWatchTellsOfPasses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, ctx := newBackend(t), t.Context()
+		env := map[string]string{"RECESS_PASS_KEYS": "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}
+		pass := func(args ...string) {
+			t.Helper()
+			if got := runWith(ctx, command.Options{Backend: b}, env, "", append([]string{"pass"}, args...)...); got.code != 0 {
+				t.Fatalf("%q: exit code %d: %s", args, got.code, got.err)
+			}
+		}
+		w := startWatch(t, b, nil)
+		w.lines()
+		pass("create", "--for", "alice", "--url", "https://shop.example/p", "--ttl", "1h")
+		pass("create", "--for", "bob", "--token", "--ttl", "10s")
+		time.Sleep(time.Minute)
+		pass("revoke", "--all", "--reason", "we are done")
+		lines := w.lines()
+		for i, says := range []string{"pass made    p", "pass made    p", "pass ended   p"} {
+			who := []string{"for alice, until", "for bob, until", "for alice, until"}[i]
+			if i >= len(lines) || !strings.Contains(lines[i], says) || !strings.Contains(lines[i], who) {
+				t.Fatalf("the lines are %q", lines)
+			}
+		}
+		if len(lines) != 3 || !strings.Contains(lines[2], "we are done") {
+			t.Errorf("the lines are %q", lines)
+		}
+		w.end(0)
+	})
+}
+
 func TestWatchTellsATroubleOnceAndItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, ctx := &faulty{Backend: newBackend(t)}, t.Context()

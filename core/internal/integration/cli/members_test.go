@@ -12,18 +12,23 @@ import (
 // The members of the JSON that the commands write, as the documentation of package command lists them. A member that
 // vanishes or is renamed breaks somebody's script.
 var documented = map[string]string{
-	"status":    "state exists active mode forced epoch revision running planned history problem",
-	"window":    "id name scope mode starts_at ends_at hold ramp_at share lease repeat messages reason opened_by opened_at",
-	"lease":     "ttl_seconds renewals",
-	"repeat":    "cron zone for_seconds after next_at",
-	"actor":     "name host source",
-	"entry":     "revision at by action windows reason replaced",
-	"change":    "action changed opened updated ended cancelled recurring started anew unasked salvaged status",
-	"diagnosis": "state healthy checks instances",
-	"check":     "check result text advice",
-	"migration": "state needed",
-	"version":   "version go platform schema",
-	"error":     "code exit_code message hint",
+	"status":     "state exists active mode forced epoch revision running planned history problem",
+	"window":     "id name scope mode starts_at ends_at hold ramp_at share lease repeat messages reason opened_by opened_at",
+	"lease":      "ttl_seconds renewals",
+	"repeat":     "cron zone for_seconds after next_at",
+	"actor":      "name host source",
+	"history":   "revision history",
+	"entry":      "revision at by action windows reason replaced",
+	"change":     "action changed opened updated ended cancelled recurring started anew unasked salvaged status",
+	"diagnosis":  "state healthy checks instances",
+	"check":      "check result text advice",
+	"issued":     "pass link token",
+	"passes":     "passes revision",
+	"revocation": "revoked passes revision",
+	"pass":       "id for scope window occurrence_at expires_at uses key issued_by issued_at",
+	"migration":  "state needed",
+	"version":    "version go platform schema",
+	"error":      "code exit_code message hint",
 }
 
 // within says which kind the members of a kind are, or their elements.
@@ -31,7 +36,7 @@ var within = map[string]string{
 	"running": "window", "planned": "window", "opened": "window", "updated": "window", "ended": "window", "cancelled": "window",
 	"recurring": "window", "lease": "lease", "repeat": "repeat",
 	"opened_by": "actor", "by": "actor", "history": "entry", "status": "status", "error": "error",
-	"checks": "check",
+	"checks": "check", "pass": "pass", "passes": "pass", "revoked": "pass", "issued_by": "actor",
 }
 
 // members KIND [stdout|stderr] checks that the output is one JSON document with exactly the members of that kind, at all depths.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/recess-go/recess/core"
+	"github.com/recess-go/recess/core/pass"
 	"github.com/recess-go/recess/core/state"
 	"github.com/recess-go/recess/core/state/memstate"
 	"pgregory.net/rapid"
@@ -24,6 +25,9 @@ type request struct {
 	marker                           recess.Marker
 	user                             recess.User
 	loggedOut                        bool
+
+	carrier, carried string  // a field and its value
+	pass             *bypass // what it carries, if that is a pass
 }
 
 func (r *request) Method() string        { return r.method }
@@ -36,10 +40,82 @@ func (r *request) User() recess.User     { return r.user }
 func (r *request) Logout() error         { r.loggedOut = true; return nil }
 
 func (r *request) Header(name string) string {
-	if name == "X-Key" {
+	switch name {
+	case "X-Key":
 		return r.secret
+	case r.carrier:
+		return r.carried
 	}
 	return ""
+}
+
+// bypass is a pass that was issued, as the document says or not any more.
+type bypass struct {
+	record state.Pass
+	token  string
+	good   bool // it has not expired and was not revoked
+}
+
+const passKey = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+
+// drawPasses issues some passes, and returns those of them that stand in the document.
+func drawPasses(t *rapid.T, now time.Time) (issued []bypass, written []state.Pass) {
+	ring, err := pass.NewRing([]string{passKey}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	issued = make([]bypass, rapid.IntRange(0, 3).Draw(t, "passes"))
+	for i := range issued {
+		b := &issued[i]
+		b.record = state.Pass{
+			For: "alice", Scope: rapid.SampledFrom(scopes).Draw(t, "pass scope"), Expires: now.Add(time.Hour).Truncate(time.Millisecond),
+			Window: rapid.SampledFrom([]string{"", "", "w0", "w1", "w9"}).Draw(t, "pass window"),
+		}
+		b.good = true
+		fate := rapid.SampledFrom([]string{"good", "good", "good", "expired", "revoked"}).Draw(t, "fate")
+		if fate == "expired" {
+			b.good, b.record.Expires = false, now.Add(-time.Millisecond).Truncate(time.Millisecond)
+		}
+		b.token = ring.Issue(&b.record).Pass
+		if fate == "revoked" {
+			b.good = false
+			continue
+		}
+		written = append(written, b.record)
+	}
+	return issued, written
+}
+
+// carry puts a pass into a request, or what resembles one.
+func (r *request) carry(t *rapid.T, issued []bypass) {
+	if len(issued) == 0 {
+		return
+	}
+	b := &issued[rapid.IntRange(0, len(issued)-1).Draw(t, "pass")]
+	token := b.token
+	if at := rapid.IntRange(0, 3*len(token)).Draw(t, "changed at"); at < len(token) {
+		changed := []byte(token)
+		changed[at] ^= 1
+		token = string(changed)
+	} else {
+		r.pass = b
+	}
+	r.carrier = rapid.SampledFrom([]string{"Cookie", "Authorization", "Recess-Pass", "X-Pass"}).Draw(t, "carrier")
+	r.carried = map[string]string{"Cookie": "a=b; __Host-recess=" + token, "Authorization": "Recess " + token, "Recess-Pass": token, "X-Pass": token}[r.carrier]
+	if r.carrier == "X-Pass" {
+		r.pass = nil
+	}
+}
+
+// passes is the definition of a pass: it is good for all windows that cover the request.
+func (r *request) passes(p recess.Policy, over []state.Window) bool {
+	if r.pass == nil || !r.pass.good || len(p.PassKeys) == 0 {
+		return false
+	}
+	want := r.pass.record
+	return !slices.ContainsFunc(over, func(w state.Window) bool {
+		return want.Scope != "" && want.Scope != w.Scope || want.Window != "" && want.Window != w.ID
+	})
 }
 
 var (
@@ -82,6 +158,9 @@ func drawPolicy(t *rapid.T) recess.Policy {
 	}
 	if rapid.Bool().Draw(t, "admin") {
 		p.AllowAdminSite = "/admin/"
+	}
+	if rapid.Bool().Draw(t, "pass keys") {
+		p.PassKeys = []string{passKey}
 	}
 	if rapid.Bool().Draw(t, "key") {
 		p.AllowHeaders = map[string]string{"X-Key": secret}
@@ -237,7 +316,8 @@ func TestDecisionsFollowTheirDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.Now()
 		policy, windows := drawPolicy(t), drawWindows(t, now)
-		data, err := state.Encode(state.State{Version: state.Version, Epoch: 1, Revision: 1, Windows: windows})
+		issued, written := drawPasses(t, now)
+		data, err := state.Encode(state.State{Version: state.Version, Epoch: 1, Revision: 1, Windows: windows, Passes: written})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -253,6 +333,7 @@ func TestDecisionsFollowTheirDefinition(t *testing.T) {
 		defer engine.Close()
 		for range 8 {
 			r := drawRequest(t)
+			r.carry(t, issued)
 			ticket := engine.Begin()
 			open := ticket.Open()
 			d := ticket.Evaluate(r)
@@ -286,6 +367,8 @@ func check(t *rapid.T, policy recess.Policy, windows []state.Window, r *request,
 		switch {
 		case reason != "":
 			refuse, want = false, reason
+		case r.passes(policy, over):
+			refuse, want = false, recess.ReasonPass
 		case !sure:
 			return
 		case come:

@@ -20,11 +20,11 @@ type arguments struct {
 var valued = []string{"--state", "--timeout"}
 
 // What design.md names and this release does not bring yet. The parser would suggest what is spelled alike: on for run.
-var unreleasedCommands = []string{"pass", "history", "explain", "preview"}
+var unreleasedCommands = []string{"explain", "preview"}
 
 // timed are the flags that take a time, and negative is one as people type it: the parser takes it for a flag.
 var (
-	timed    = []string{"--for", "--until", "--start", "--timeout", "--within", "--hold", "--ramp", "--lease"}
+	timed    = []string{"--for", "--until", "--start", "--timeout", "--within", "--hold", "--ramp", "--lease", "--ttl"}
 	negative = regexp.MustCompile(`^-\.?\d`)
 )
 

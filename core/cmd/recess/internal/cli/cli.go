@@ -13,20 +13,24 @@ import (
 	recess "github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/cmd/recess/internal/report"
 	"github.com/recess-go/recess/core/config"
+	"github.com/recess-go/recess/core/pass"
 	"github.com/recess-go/recess/core/state"
 )
 
-// Setup is what a run of the command line is given. Nothing in it is nil or empty but Backend.
+// Setup is what a run of the command line is given. Nothing in it is nil or empty but Backend and Passes.
 type Setup struct {
 	Program string
 	State   string // the default state URL
 	Backend state.Backend
 	Forced  recess.Force
+	Passes  *pass.Ring // the application's keys; nil: those of the environment
 
 	In        io.Reader
 	Out, Err  io.Writer
 	LookupEnv func(name string) (value string, ok bool)
 	Environ   func() []string
+
+	Terminal io.Writer // what Out was before anything was put before it
 
 	seen []string // state URLs and other words of the command line that may hold secrets
 }
@@ -44,7 +48,7 @@ type session struct {
 func Main(ctx context.Context, args []string, setup Setup) int {
 	out := &firstError{w: setup.Out}
 	printer := &report.Printer{W: out, Paint: paints(setup.Out, setup.LookupEnv), Now: time.Now(), Loc: time.Local}
-	setup.Out = out
+	setup.Terminal, setup.Out = setup.Out, out
 	setup.notice(args)
 	words, err := readArguments(args)
 	if err == nil && len(args) == 0 {
@@ -102,7 +106,7 @@ func (s *Setup) parse(g *grammar, args []string, out io.Writer) (command, error)
 	if !ok {
 		return command{}, fmt.Errorf("recess: %s cannot be run", node.Name)
 	}
-	return command{run, node.Name}, nil
+	return command{run, commandName(node)}, nil
 }
 
 // explain makes a usage error of what kong found, and remembers for which command to look at the help.
@@ -114,7 +118,7 @@ func explain(err error) error {
 	var parse *kong.ParseError
 	if errors.As(err, &parse) && parse.Context != nil {
 		if node := parse.Context.Selected(); node != nil {
-			wrong.command = node.Name
+			wrong.command = commandName(node)
 		}
 	}
 	return wrong

@@ -62,6 +62,31 @@ func differences(before, after *state.State, now time.Time) []report.Event {
 			add("opened", w)
 		}
 	}
+	return append(events, passDifferences(before.LivePasses(now), after.LivePasses(now))...)
+}
+
+// passDifferences lists what changed between the passes that are good before and after. One that expired is gone from both.
+func passDifferences(before, after []state.Pass) (events []report.Event) {
+	add := func(event string, p state.Pass) {
+		pass := report.PassOf(p)
+		events = append(events, report.Event{Event: event, Pass: &pass})
+	}
+	find := func(in []state.Pass, p state.Pass) int {
+		return slices.IndexFunc(in, func(other state.Pass) bool { return other.ID == p.ID })
+	}
+	for _, old := range before {
+		if find(after, old) < 0 {
+			add("pass ended", old)
+		}
+	}
+	for _, p := range after {
+		switch i := find(before, p); {
+		case i < 0:
+			add("pass made", p)
+		case p.Uses < before[i].Uses:
+			add("link used", p)
+		}
+	}
 	return events
 }
 

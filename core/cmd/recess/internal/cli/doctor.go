@@ -34,6 +34,7 @@ func (doctorCommand) run(ctx context.Context, s *session) error {
 	d.mode()
 	unreachable := d.read(ctx, backend)
 	if unreachable == nil {
+		d.passes()
 		d.fleet(ctx, backend)
 	}
 	d.snapshot()

@@ -17,11 +17,13 @@ type grammar struct {
 	On         onCommand         `cmd:"" help:"Turn maintenance on, now or later, or change the window that runs."`
 	Off        offCommand        `cmd:"" help:"Turn maintenance off: end what runs, cancel what is planned."`
 	Status     statusCommand     `cmd:"" help:"Show what runs, what is planned and who did it."`
+	History    historyCommand    `cmd:"" help:"Show who changed what, when and why."`
 	Schedule   scheduleCommand   `cmd:"" help:"Plan a further window, or one that recurs."`
 	Cancel     cancelCommand     `cmd:"" help:"Remove planned windows."`
 	Drain      drainCommand      `cmd:"" help:"Show, or wait, until all instances refuse and what they admitted before has ended."`
 	Run        runCommand        `cmd:"" help:"Close the site, drain it, run a command, and open the site again if that succeeds."`
 	Watch      watchCommand      `cmd:"" help:"Print every change as it happens, until interrupted."`
+	Pass       passCommands      `cmd:"" help:"Let single persons in while the site is closed."`
 	Doctor     doctorCommand     `cmd:"" help:"Look at the state and all that follows it, and say what is wrong and what to do."`
 	Repair     repairCommand     `cmd:"" help:"Write a state anew that the backend has lost or rolled back."`
 	Migrate    migrateCommand    `cmd:"" help:"Prepare a store for the state: make its table or bucket."`
@@ -129,6 +131,10 @@ type statusCommand struct {
 	ExitCode bool `help:"Exit with 10 while something is refused, with 0 while nothing is."`
 }
 
+type historyCommand struct {
+	Last int `placeholder:"N" default:"0" help:"Only the last N changes."`
+}
+
 type repairCommand struct {
 	FromInstance bool   `help:"From the instance that remembers the newest state."`
 	Instance     string `placeholder:"NAME" help:"From this instance, by its id or its name."`
@@ -182,8 +188,19 @@ func newParser(g *grammar, setup *Setup, out io.Writer) (*kong.Kong, error) {
 	}
 	for _, node := range parser.Model.Children {
 		node.Detail = inWords(details[node.Name], setup.Program)
+		for _, child := range node.Children {
+			child.Detail = inWords(details[commandName(child)], setup.Program)
+		}
 	}
 	return parser, nil
+}
+
+// commandName is how a command is typed: "on", "pass create".
+func commandName(node *kong.Node) string {
+	if node.Parent == nil || node.Parent.Type == kong.ApplicationNode {
+		return node.Name
+	}
+	return commandName(node.Parent) + " " + node.Name
 }
 
 // A runner is a command that was parsed.

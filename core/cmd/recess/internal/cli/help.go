@@ -47,6 +47,13 @@ A state that makes no sense is repaired by off: the broken text is kept, and it 
     PROGRAM status --exit-code || echo "not open, or not known"
 
 Exits with 1 if the state makes no sense and with 5 if it cannot be read.`,
+	"history": `The document keeps the last fifty changes: when each was made by its writer's clock, by whom and from where, what it did, and why, as far as somebody said so. The newest comes first.
+
+    PROGRAM history
+    PROGRAM history --last 3
+    PROGRAM history --json | jq -r '.history[] | select(.action == "off") | .by.name'
+
+What a store had before it was lost, or put back, is not known here. For longer than that, keep what "PROGRAM watch --json" writes.`,
 	"schedule": `A planned window needs a beginning and an end. Until it begins visitors may be told of it.
 
     PROGRAM schedule --start "2027-01-31 22:00" --for 2h --message "We are moving house."
@@ -101,10 +108,38 @@ If this program itself is killed the site stays closed: "PROGRAM off" opens it. 
     PROGRAM run --lease 1m -- ./deploy.sh
 
 The lease is renewed while this program runs. If it is lost, because the state could not be reached or somebody has ended the window, the command is told to end, since requests may run beside it. If the command fails the site stays closed all the same.`,
-	"watch": `One line for each change: windows that are opened, planned, changed, ended or cancelled, those whose time has come, and a backend that fails or comes back. With --json each line is a document.
+	"watch": `One line for each change: windows that are opened, planned, changed, ended or cancelled, those whose time has come, passes that are made, used or revoked, and a backend that fails or comes back. With --json each line is a document.
 
     PROGRAM watch
     PROGRAM watch --json | jq -r .event`,
+	"pass": `A pass lets one person in while a window runs, on every instance. Its keys are in RECESS_PASS_KEYS, the same here as at the services.
+
+    export RECESS_PASS_KEYS=$(PROGRAM pass keygen)
+    PROGRAM pass create --for alice --url https://shop.example/maintenance/pass
+    PROGRAM pass list
+    PROGRAM pass revoke pQ7T…`,
+	"pass create": `The link is for one person's browser: it shows a button, and the button gives the browser the pass and leads on to the site. It can be used once, or --uses times. Previews of the link spend nothing.
+
+    PROGRAM pass create --for alice --ttl 4h --url https://shop.example/maintenance/pass
+    PROGRAM pass create --for "the testers" --uses 5 --to /checkout/cart --url …
+    PROGRAM pass create --for alice --qr --url …       a QR code too, for her phone
+    PROGRAM pass create --for ci --scope api --token   the pass itself, for "Authorization: Recess …"
+
+The link and the pass are shown once and kept nowhere; the state only says that there is one. A pass without --window lets in until its time is up, whatever windows come and go; with --window it ends with that window, and of one that recurs it is good for the time that runs or comes next.`,
+	"pass list": `Shows who has a pass, what it is good for and until when. Nothing that is shown lets anybody in.`,
+	"pass revoke": `Takes passes back. Every service refuses them as soon as it sees the change of the state.
+
+    PROGRAM pass revoke pQ7T             by its id, or how that begins
+    PROGRAM pass revoke --for alice      all that were made for her
+    PROGRAM pass revoke --all
+
+A link that was not used yet is revoked with its pass.`,
+	"pass keygen": `A key is a name and 32 random bytes. Every service that is to let the passes in needs it, and whoever makes passes.
+
+    PROGRAM pass keygen
+    PROGRAM pass keygen --id 2027-01
+
+To change keys, put the new one before the old one, separated by a comma, and remove the old one when its passes are over.`,
 	"doctor": `Reads the document, asks who follows it, compares what they remember, and says what to type next. It changes nothing. The copy that RECESS_SNAPSHOT names is looked at too.
 
     PROGRAM doctor

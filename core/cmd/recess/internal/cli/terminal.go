@@ -17,6 +17,10 @@ func paints(w io.Writer, lookupEnv func(string) (string, bool)) bool {
 	if term, _ := lookupEnv("TERM"); term == "" || term == "dumb" {
 		return false
 	}
+	return isTerminal(w)
+}
+
+func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
 		return false

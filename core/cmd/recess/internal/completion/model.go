@@ -4,6 +4,7 @@ package completion
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -52,6 +53,14 @@ func read(model *kong.Application) program {
 			if arg.Enum != "" {
 				c.Words = append(c.Words, arg.EnumSlice()...)
 			}
+		}
+		for _, child := range node.Children { // what follows is offered for all of them
+			c.Words = append(c.Words, child.Name)
+			c.Flags = append(c.Flags, readFlags(child.Flags)...)
+		}
+		if len(node.Children) > 0 {
+			slices.SortFunc(c.Flags, func(a, b flag) int { return strings.Compare(a.Name, b.Name) })
+			c.Flags = slices.CompactFunc(c.Flags, func(a, b flag) bool { return a.Name == b.Name })
 		}
 		p.Commands = append(p.Commands, c)
 	}

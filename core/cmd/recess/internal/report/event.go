@@ -14,6 +14,7 @@ type Event struct {
 	Active   bool      `json:"active"`           // after the event
 	Revision int64     `json:"revision"`         // after the event; 0 if the document is unnumbered
 	Window   *Window   `json:"window,omitempty"` // the one concerned
+	Pass     *Pass     `json:"pass,omitempty"`   // the one concerned
 	Action   string    `json:"action,omitempty"` // the command that caused it
 	By       *Actor    `json:"by,omitempty"`     // who gave it
 	Reason   string    `json:"reason,omitempty"` // as given with it
@@ -30,6 +31,8 @@ func (p *Printer) Event(e *Event, place string) error {
 	switch {
 	case e.Window != nil:
 		text += "  " + p.about(e)
+	case e.Pass != nil:
+		text += fmt.Sprintf("  %s  for %s, until %s", Clean(e.Pass.ID), Clean(e.Pass.For), moment.Format(e.Pass.ExpiresAt, p.Loc))
 	case e.Error != "":
 		text += "  " + Clean(e.Error)
 	}

@@ -149,8 +149,28 @@ func (p *Printer) history(entries []Entry) {
 		return
 	}
 	p.printf("\nLast changes:\n")
-	for i := len(entries) - 1; i >= max(0, len(entries)-shownHistory); i-- {
-		p.printf("  %s\n", p.entry(&entries[i]))
+	for _, e := range slices.Backward(entries[max(0, len(entries)-shownHistory):]) {
+		p.printf("  %s\n", p.entry(&e))
+	}
+}
+
+// History writes changes with all that is known of them, the newest first.
+func (p *Printer) History(entries []Entry) {
+	if len(entries) == 0 {
+		p.printf("Nothing was changed yet.\n")
+	}
+	for _, e := range slices.Backward(entries) {
+		head := fmt.Sprintf("revision %d  %s", e.Revision, Clean(e.Action))
+		if e.At != nil {
+			head = p.moment(*e.At, moment.Ago(*e.At, p.Now)) + "  " + head
+		}
+		p.printf("%s\n", p.paint(bold, head))
+		p.detail("by", e.By.Who())
+		for _, w := range e.Windows {
+			p.detail("about", Clean(w))
+		}
+		p.detail("reason", CleanLines(e.Reason))
+		p.detail("replaced", CleanLines(e.Replaced))
 	}
 }
 

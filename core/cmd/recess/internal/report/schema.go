@@ -4,13 +4,18 @@ import "github.com/recess-go/recess/core/internal/schema"
 
 // What is shown is of the schema that the admin API has too.
 type (
-	Status   = schema.Status
-	Window   = schema.Window
-	Repeat   = schema.Repeat
-	Actor    = schema.Actor
-	Entry    = schema.Entry
-	Change   = schema.Change
-	Instance = schema.Instance
+	Status     = schema.Status
+	Window     = schema.Window
+	Repeat     = schema.Repeat
+	Actor      = schema.Actor
+	History    = schema.History
+	Entry      = schema.Entry
+	Change     = schema.Change
+	Instance   = schema.Instance
+	Pass       = schema.Pass
+	Passes     = schema.Passes
+	Issued     = schema.Issued
+	Revocation = schema.Revocation
 )
 
 var (
@@ -19,6 +24,9 @@ var (
 	WindowOf    = schema.WindowOf
 	Windows     = schema.Windows
 	InstancesOf = schema.InstancesOf
+	PassOf      = schema.PassOf
+	PassesOf    = schema.PassesOf
+	RevokedOf   = schema.RevokedOf
 	Place       = schema.Place
 	Clean       = schema.Clean
 	CleanLines  = schema.CleanLines
