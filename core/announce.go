@@ -148,13 +148,14 @@ func (e *Engine) report() *Instance {
 		Epoch: e.current.Epoch, Revision: e.current.Revision,
 		Follower: e.follower.Phase, FollowerSince: e.follower.Since.UTC(), Source: e.follower.Source,
 		InFlight: counts.InFlight, Held: counts.Held, Streams: counts.Streams, Closing: e.streaming().told,
-		ReportOnly: e.rules.policy.ReportOnly,
+		ReportOnly: e.rules.policy.ReportOnly, NamesRequests: e.rules.policy.NameRequests,
 	}
 	if snap := e.snap.Load(); snap != nil {
 		for _, w := range snap.running {
 			i.Running = append(i.Running, occurrence(&w.Window))
 		}
 		i.Earlier = e.earlierLocked(snap)
+		i.Oldest = e.oldest(i.Earlier)
 	}
 	if e.follower.lastError != nil {
 		i.LastError = e.follower.LastError[:min(len(e.follower.LastError), 500)]

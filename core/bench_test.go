@@ -20,6 +20,20 @@ func BenchmarkOff(b *testing.B) {
 	})
 }
 
+// BenchmarkNamed is BenchmarkOff with requests that are named.
+func BenchmarkNamed(b *testing.B) {
+	e := started(b, Config{Policy: Policy{NameRequests: true}})
+	a := &asked{route: "/users/:id"}
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if !admit(e, a) {
+				b.Fatal("refused")
+			}
+		}
+	})
+}
+
 func BenchmarkRefused(b *testing.B) {
 	e := started(b, Config{})
 	on(b, e, Opening{})

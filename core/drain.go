@@ -47,9 +47,12 @@ type Progress struct {
 
 // A DrainInstance is an instance in a drain.
 type DrainInstance struct {
-	Instance // as it was announced last
+	Instance // as it was announced last; the ages in Oldest grow from when that was first seen
 	Phase    DrainPhase
 	late     bool // it has applied the document, and does not refuse
+
+	announced []Work    // Oldest, as it was announced
+	since     time.Time // when that was first seen
 }
 
 // Count returns how many instances are in a phase.
@@ -81,9 +84,11 @@ type DrainError struct {
 
 func (e *DrainError) Error() string {
 	var late []string
+	nameless := false
 	for _, i := range e.Progress.Instances {
 		if i.Phase != Drained && i.Phase != Left {
 			late = append(late, i.String())
+			nameless = nameless || i.nameless()
 		}
 	}
 	text := "recess: " + ErrNotDrained.Error()
@@ -96,8 +101,14 @@ func (e *DrainError) Error() string {
 	if len(late) > 0 {
 		text += ": " + strings.Join(late, "; ")
 	}
+	if nameless {
+		text += ". " + howToName
+	}
 	return text
 }
+
+// howToName is said where nobody can tell which requests are late.
+const howToName = "RECESS_NAME_REQUESTS=true (Policy.NameRequests) has instances say which requests these are"
 
 // lateNamed is how many instances an error names.
 const lateNamed = 10
@@ -131,10 +142,10 @@ func (i DrainInstance) Words() string {
 		}
 		return "has not seen the change yet" + i.why()
 	case Draining:
-		return "has " + requests(i.Earlier) + " to finish" + i.streams()
+		return "has " + requests(i.Earlier) + " to finish" + i.told() + i.oldest() + i.spared()
 	case Lost:
 		if i.Left {
-			return "has ended with " + requests(max(i.Earlier, i.InFlight)) + " running"
+			return "has ended with " + requests(max(i.Earlier, i.InFlight)) + " running" + i.oldest()
 		}
 		return "is lost: it is not heard of any more, and may still run"
 	case Unable:
@@ -146,16 +157,38 @@ func (i DrainInstance) Words() string {
 	return fmt.Sprintf("is %s", i.Phase) // drained
 }
 
-// streams says what part in it long-lived requests have. Those that go on may be among what was admitted before: nobody but
-// a person can say whether that matters.
-func (i DrainInstance) streams() (text string) {
-	if i.Closing > 0 {
-		text = fmt.Sprintf(", %d of them streams that were told to end", min(i.Closing, i.Earlier))
+// told says what part in it long-lived requests have that were told to end.
+func (i DrainInstance) told() string {
+	if i.Closing <= 0 {
+		return ""
 	}
+	return fmt.Sprintf(", %d of them streams that were told to end", min(i.Closing, i.Earlier))
+}
+
+// spared says which long-lived requests go on. They may be among what was admitted before: nobody but a person can say
+// whether that matters.
+func (i DrainInstance) spared() string {
 	if rest := i.Streams - i.Closing; rest > 0 && i.Earlier > i.Closing {
-		text += fmt.Sprintf("; of streams that the windows let in %d go on", rest)
+		return fmt.Sprintf("; of streams that the windows let in %d go on", rest)
 	}
-	return text
+	return ""
+}
+
+// oldest names what is late.
+func (i DrainInstance) oldest() string {
+	if len(i.Oldest) == 0 {
+		return ""
+	}
+	names := make([]string, len(i.Oldest))
+	for n, w := range i.Oldest {
+		names[n] = w.String()
+	}
+	return ", the oldest: " + strings.Join(names, ", ")
+}
+
+// nameless reports whether some of what is late has no name because the application did not ask for it.
+func (i DrainInstance) nameless() bool {
+	return (i.Phase == Draining || i.Left) && !i.NamesRequests && i.Earlier > int64(len(i.Oldest)) && len(i.Oldest) < MaxOldest
 }
 
 func (i DrainInstance) why() string {
@@ -304,6 +337,7 @@ func (d *drain) meet(fleet []Instance) {
 		there[i.ID] = true
 		before, known := d.seen[i.ID]
 		now := d.judge(i)
+		now.grow(&before)
 		switch {
 		case !known && now.Phase == Left: // it had gone before we came
 			continue
@@ -317,6 +351,19 @@ func (d *drain) meet(fleet []Instance) {
 			i.Phase = Lost
 			d.seen[id] = i
 		}
+	}
+}
+
+// grow adds to the ages what has passed here since the announcement was first seen: an instance that is late with the same
+// work says so again at its next heartbeat only. Durations are added, no clocks compared.
+func (i *DrainInstance) grow(before *DrainInstance) {
+	i.announced, i.since = i.Oldest, time.Now()
+	if len(i.Oldest) > 0 && slices.Equal(i.Oldest, before.announced) {
+		i.since = before.since
+	}
+	i.Oldest = slices.Clone(i.Oldest)
+	for n := range i.Oldest {
+		i.Oldest[n].Age += time.Since(i.since).Milliseconds()
 	}
 }
 

@@ -47,9 +47,13 @@ type Engine struct {
 	log    *slog.Logger
 
 	snap     atomic.Pointer[snapshot] // nil: nothing runs and nothing is planned; stored while mu is held
+	entrance atomic.Pointer[snapshot] // what requests take: snap, or naming while that is nil; stored together with it
 	inflight inflight
 	held     held
 	idle     *snapshot // decides markers while snap is nil
+	naming   *snapshot // says that nothing runs, and that requests are named; nil if they are not
+	names    names     // of routes
+	born     time.Time // what ages are counted from
 	closed   *window   // answers for routes forced on while no window runs
 
 	stop    context.CancelFunc
@@ -119,8 +123,12 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		config: c, id: instanceID(c.Instance), rules: rules, log: c.Logger.With("component", "recess"), inflight: newInflight(),
 		known: make(chan struct{}), news: make(chan struct{}, 1), seen: state.Unseen, subscribers: make(map[*subscriber]bool), marked: make(map[string]bool), closers: make(map[*closer]bool), streams: make(map[*Stream]bool), interrupt: func() {},
 	}
-	e.follower = FollowerStatus{Phase: Initializing, Since: e.now(), Poll: c.Poll}
+	e.born = e.now()
+	e.follower = FollowerStatus{Phase: Initializing, Since: e.born, Poll: c.Poll}
 	e.idle = &snapshot{engine: e, rules: rules}
+	if c.Policy.NameRequests {
+		e.naming = &snapshot{engine: e, rules: rules}
+	}
 	e.closed = e.compileWindow(&state.Window{ID: closedID, Mode: state.Full}, e.now())
 	e.start(ctx)
 	return e, nil
@@ -222,7 +230,7 @@ func (e *Engine) unlock() {
 	}
 }
 
-// now is the engine's only look at the clock; it is never on the path of a request.
+// now is the engine's only look at the clock, but for ages; it is never on the path of a request.
 func (e *Engine) now() time.Time { return time.Now() }
 
 // adopt makes a state the one that requests are decided on. The lock is held.
@@ -240,6 +248,7 @@ func (e *Engine) rebuild(now time.Time) {
 	e.compilePasses(snap, before, now)
 	e.move(before, snap, now)
 	e.snap.Store(snap)
+	e.entrance.Store(cmp.Or(snap, e.naming))
 	before.letGo()
 	e.snapshots++
 	e.earlierLocked(snap) // changes the sides at once: what begins now is not of before

@@ -22,6 +22,7 @@ type asked struct {
 	header             map[string]string
 	peer               string
 	marker             Marker
+	route              string
 	findMarker         func() Marker
 	user               func() User
 	logout             func() error
@@ -59,6 +60,8 @@ func (a *asked) Marker() Marker {
 	}
 	return a.marker
 }
+
+func (a *asked) Route() string { return a.route }
 
 func (a *asked) Path() string {
 	if a.path == "" {

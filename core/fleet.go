@@ -46,6 +46,11 @@ type Instance struct {
 	// announcement but one has found; 0 while they may agree, and where the backend does not tell its time. Windows begin
 	// and end by that much too early there.
 	ClockOffset int64 `json:"clock_offset_ms,omitempty"`
+	// Oldest is what of the work in Earlier has run the longest, the longest first, at most [MaxOldest]; it says of what
+	// there is a name: streams, jobs and, if NamesRequests, other requests.
+	Oldest []Work `json:"oldest,omitempty"`
+	// NamesRequests is Policy.NameRequests.
+	NamesRequests bool `json:"names_requests,omitempty"`
 	// ReportOnly is Policy.ReportOnly: the instance refuses nothing, whatever runs.
 	ReportOnly bool `json:"report_only,omitempty"`
 	// Left says that the instance has ended in good order while a window was running.
@@ -79,12 +84,22 @@ func announcements(ctx context.Context, backend state.Backend) ([]Instance, erro
 	}
 	fleet := make([]Instance, len(announced))
 	for i, a := range announced {
-		if err := json.Unmarshal(a.Data, &fleet[i]); err != nil {
-			fleet[i] = Instance{}
-		}
-		fleet[i].ID = a.ID
+		fleet[i] = decodeInstance(a)
 	}
 	return fleet, nil
+}
+
+// decodeInstance reads an announcement. Whoever can reach the store may have written it.
+func decodeInstance(a state.Instance) (i Instance) {
+	if err := json.Unmarshal(a.Data, &i); err != nil {
+		i = Instance{}
+	}
+	i.ID = a.ID
+	i.Oldest = i.Oldest[:min(len(i.Oldest), MaxOldest)]
+	for n := range i.Oldest {
+		i.Oldest[n] = Work{printable(i.Oldest[n].Name), min(max(i.Oldest[n].Age, 0), maxAge)}
+	}
+	return i
 }
 
 // Remembered returns the newest state that an instance decides on and the backend has lost, and whose it is. It returns

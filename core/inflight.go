@@ -29,7 +29,8 @@ type stripe struct {
 	refused atomic.Uint64
 	allowed atomic.Uint64
 	would   atomic.Uint64
-	_       [128 - 5*8]byte
+	named   register // of what runs here, that which has a name
+	_       [128 - 8*8]byte
 }
 
 func newInflight() inflight {
@@ -77,6 +78,18 @@ func (f *inflight) earlier(newest uint64) int64 {
 		f.clear = newest
 	}
 	return rest
+}
+
+// earlierOn returns the sides on which stands what earlier has counted for this number.
+func (f *inflight) earlierOn(newest uint64) (sides [2]bool) {
+	switch {
+	case f.clear == newest:
+	case f.turned == newest:
+		sides[1-f.side.Load()] = true
+	default:
+		sides = [2]bool{true, true}
+	}
+	return sides
 }
 
 // running sums one side.

@@ -26,7 +26,7 @@ var ErrMaintenance = errors.New("maintenance is on")
 // nobody would tell of the end of maintenance any more; or one about a scope that no window can have.
 func (e *Engine) Enter(ctx context.Context, scopes ...string) (Ticket, error) {
 	for {
-		t, changed, err := e.enter(scopes)
+		t, changed, err := e.enter(scopes, jobName(ctx))
 		if err != nil || changed == nil {
 			return t, err
 		}
@@ -38,9 +38,29 @@ func (e *Engine) Enter(ctx context.Context, scopes ...string) (Ticket, error) {
 	}
 }
 
+// WithJobName gives what enters with the context ([Engine.Enter], [Engine.Job]) a name by which a drain tells who is late:
+// "nightly-invoices", not one that differs from job to job. What cannot be printed in it is replaced, and what is longer
+// than 200 bytes cut.
+func WithJobName(ctx context.Context, name string) context.Context {
+	name = printable("job " + name)
+	return context.WithValue(ctx, jobKey{}, &name)
+}
+
+type jobKey struct{}
+
+// aJob is the name of a job that was given none.
+var aJob = "a job"
+
+func jobName(ctx context.Context) *string {
+	if name, ok := ctx.Value(jobKey{}).(*string); ok {
+		return name
+	}
+	return &aJob
+}
+
 // TryEnter is [Engine.Enter] without the wait: while a window covers the work the error wraps ErrMaintenance.
 func (e *Engine) TryEnter(scopes ...string) (Ticket, error) {
-	t, changed, err := e.enter(scopes)
+	t, changed, err := e.enter(scopes, &aJob)
 	if changed != nil {
 		err = fmt.Errorf("recess: %w", ErrMaintenance)
 	}
@@ -71,7 +91,7 @@ func Closing(ctx context.Context) <-chan struct{} {
 }
 
 // enter begins work, or returns a channel that is closed at the next change after which it is worth to try again.
-func (e *Engine) enter(scopes []string) (t Ticket, changed <-chan struct{}, err error) {
+func (e *Engine) enter(scopes []string, name *string) (t Ticket, changed <-chan struct{}, err error) {
 	if len(scopes) > 0 {
 		if err := e.know(scopes); err != nil {
 			return Ticket{}, nil, err
@@ -79,6 +99,7 @@ func (e *Engine) enter(scopes []string) (t Ticket, changed <-chan struct{}, err 
 	}
 	for {
 		if t = e.Begin(); !t.snap.keeps(scopes) {
+			t.enter(name, e.age())
 			return t, nil, nil
 		}
 		t.End()

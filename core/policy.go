@@ -85,6 +85,11 @@ type Policy struct {
 	// answers close their connections, so that clients and balancers with keep-alive connections move on.
 	Grace time.Duration
 
+	// NameRequests has each request entered with its route and the time at which it was let in, so that a drain can say
+	// which are late ([Instance].Oldest). It costs every request some hundreds of nanoseconds, also while nothing runs
+	// (docs/operations.md). Streams and jobs are named without it.
+	NameRequests bool
+
 	// Status is the answer's status code, 503 by default. [STATUS_CODE]
 	Status int
 	// RetryAfter is sent while a window's end is not known: 0 stands for an hour, [NoRetryAfter] sends none at

@@ -29,6 +29,9 @@ type Request interface {
 	Peer() netip.AddrPort
 	// Marker is what the matched route says of itself; the zero Marker if it says nothing or no route matched.
 	Marker() Marker
+	// Route is the pattern of the route that the request matches, as the framework writes it ("/reports/:id"); "" if none
+	// does or nobody can tell. It is asked for long-lived requests, and for all under [Policy].NameRequests.
+	Route() string
 	// User is who is asking, through [Hooks].User. It is called at most once for a decision.
 	User() User
 	// Logout ends the user's session, through [Hooks].Logout. [Engine.Explain] never calls it.

@@ -45,6 +45,11 @@ type Stream struct {
 	method string
 	about  inquiry // the request's path, host and marker, of which nothing lives in the framework's buffers
 
+	// What it is known by to a drain.
+	name  *string
+	since int64  // when it began, as Engine.age counts
+	began uint64 // how many snapshots had been put in force by then
+
 	// Guarded by the engine's lock.
 	spared  bool // a rule lets it in
 	told    bool
@@ -63,13 +68,15 @@ func (e *Engine) Stream(ctx context.Context, r Request) *Stream {
 	if outer := streamOf(ctx); outer != nil && outer.engine == e {
 		return nil
 	}
-	s := &Stream{engine: e, closing: make(chan struct{}), last: make(map[*lastCloser]bool)}
+	s := &Stream{engine: e, closing: make(chan struct{}), last: make(map[*lastCloser]bool), since: e.age()}
 	s.learn(r)
+	s.name = e.nameOf(r)
 	ctx, s.cancel = context.WithCancelCause(ctx)
 	s.ctx = context.WithValue(ctx, closingKey{}, s)
 	e.mu.Lock()
 	defer e.unlock()
 	e.streams[s] = true
+	s.began = e.snapshots
 	switch snap := e.snap.Load(); {
 	case !s.refusedBy(snap):
 	case e.inflight.earlier(e.snapshots) == 0:

@@ -232,7 +232,7 @@ func TestADrainWaitsForStreamsAndTheyAreTold(t *testing.T) {
 		e := c.engines[0]
 		time.Sleep(time.Minute)
 		polite := stream(t, e, &asked{path: "/polite"})
-		deaf := stream(t, e, &asked{path: "/deaf"})
+		deaf := stream(t, e, &asked{path: "/deaf/7", route: "/deaf/:id"})
 		over := Linger(deaf.Context()) // its connection is another goroutine's
 		go func() {
 			<-Closing(polite.Context())
@@ -259,7 +259,7 @@ func TestADrainWaitsForStreamsAndTheyAreTold(t *testing.T) {
 		if took := time.Since(began); took < 2*time.Minute || took > 2*time.Minute+5*time.Second {
 			t.Errorf("the drain took %v, and the last one ended after 2m", took)
 		}
-		if words := c.told[0].Instances[0].Words(); words != "has 1 request to finish, 1 of them streams that were told to end" {
+		if words := c.told[0].Instances[0].Words(); words != "has 1 request to finish, 1 of them streams that were told to end, the oldest: GET /deaf/:id for 1s" {
 			t.Errorf("it says that the instance %s", words)
 		}
 		if n := e.Counts(); n.InFlight != 1 || n.Streams != 1 {

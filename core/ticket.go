@@ -7,7 +7,7 @@ import (
 	"github.com/recess-go/recess/core/page"
 )
 
-// A Ticket is one unit of work that is counted: an HTTP request.
+// A Ticket is one unit of work that is counted: an HTTP request, or a background job.
 //
 //	ticket := engine.Begin()
 //	defer ticket.End()
@@ -18,7 +18,7 @@ import (
 type Ticket struct {
 	snap   *snapshot
 	stripe *stripe
-	side   uint32
+	side   uint32 // in its lowest bit; above it the place in the stripe's register, 0 for none
 }
 
 // Begin counts one more unit of work and takes the snapshot that it is decided on, in that order: whoever changes the
@@ -26,17 +26,23 @@ type Ticket struct {
 // allocation. Every Begin needs one End.
 func (e *Engine) Begin() Ticket {
 	s, side := e.inflight.begin()
-	return Ticket{snap: e.snap.Load(), stripe: s, side: side}
+	return Ticket{snap: e.entrance.Load(), stripe: s, side: side}
 }
 
-// Open reports whether nothing runs and nothing is planned: the request passes and nothing is asked about it.
+// Open reports whether nothing is asked about the request, and it passes: nothing runs, nothing is planned, and requests
+// are not named ([Policy].NameRequests).
 func (t *Ticket) Open() bool { return t.snap == nil }
 
 // Open reports whether nothing runs and nothing is planned now, as [Ticket.Open] does for one request.
 func (e *Engine) Open() bool { return e.snap.Load() == nil }
 
 // End counts the unit of work as ended.
-func (t *Ticket) End() { t.stripe.running[t.side&1].Add(-1) }
+func (t *Ticket) End() {
+	if t.side > 1 {
+		t.unname()
+	}
+	t.stripe.running[t.side&1].Add(-1)
+}
 
 // Evaluate decides a request and answers nothing. Its one side effect is [Policy].Logout. A callback of the
 // application that panics makes it refuse.
@@ -49,6 +55,7 @@ func (t *Ticket) Evaluate(r Request) Decision {
 
 // Admit decides a request and does what follows: sets the headers, hands the value to handlers, or answers with the
 // refusal. It reports whether the request may go on to its handler. A request that a window of mode hold covers waits here.
+// One that goes on is entered by name, if [Policy].NameRequests asks for that.
 func (t *Ticket) Admit(x Exchange) bool {
 	if t.snap == nil {
 		return true
@@ -59,7 +66,11 @@ func (t *Ticket) Admit(x Exchange) bool {
 			return true
 		}
 	}
-	return t.snap.conclude(x, &d, t.stripe)
+	if !t.snap.conclude(x, &d, t.stripe) {
+		return false
+	}
+	t.name(x)
+	return true
 }
 
 // AdmitMarked serves a marker that a request has reached, on its way to a route that is forced on or belongs to scopes.

@@ -23,6 +23,9 @@ func BenchmarkOff(b *testing.B) {
 	run(b, "bare", driver(chi.NewRouter()))
 	run(b, "noop", driver(withNoop))
 	run(b, "gated", driver(gated))
+	named := chi.NewRouter()
+	install(b, named, newEngine(b, recess.Policy{NameRequests: true}), recesschi.Hooks{})
+	run(b, "named", driver(named))
 }
 
 // BenchmarkRefused is a refusal against the same bytes sent by hand (T3).

@@ -42,7 +42,7 @@ func New(r chi.Router, engine *recess.Engine, hooks Hooks) (*Gate, error) {
 		return nil, err
 	}
 	g := &Gate{root: r}
-	g.port = nethttp.Port[nethttp.Context]{Engine: engine, Hooks: hooks, Marker: g.marker, Method: method, Path: path}
+	g.port = nethttp.Port[nethttp.Context]{Engine: engine, Hooks: hooks, Marker: g.marker, Route: g.route, Method: method, Path: path}
 	return g, nil
 }
 

@@ -55,6 +55,18 @@ func plain(pattern string) string {
 
 // marker is what the route of a request says of itself, wherever in the routing the request is.
 func (g *Gate) marker(c nethttp.Context) recess.Marker {
+	t := g.table(c)
+	if !t.marked {
+		return recess.Marker{}
+	}
+	return t.markers[t.route(c)]
+}
+
+// route is the pattern of that route; "" if there is none.
+func (g *Gate) route(c nethttp.Context) string { return g.table(c).route(c).pattern }
+
+// table returns the routes that a request is routed by.
+func (g *Gate) table(c nethttp.Context) *table {
 	root := routing(c.Request).Routes
 	if root == nil {
 		root = g.root
@@ -63,20 +75,30 @@ func (g *Gate) marker(c nethttp.Context) recess.Marker {
 	if !ok {
 		known, _ = g.tables.LoadOrStore(root, g.newTable(root))
 	}
-	t := known.(*table)
-	if !t.marked {
-		return recess.Marker{}
-	}
-	m, ok := t.find(c.Request, method(c))
+	return known.(*table)
+}
+
+// route is the one that a request will match, or has; the zero route if there is none.
+func (t *table) route(c nethttp.Context) route {
+	r, ok := t.find(c.Request, method(c))
 	if !ok && method(c) == http.MethodHead {
-		m, _ = t.find(c.Request, http.MethodGet)
+		r, _ = t.find(c.Request, http.MethodGet)
 	}
-	return m
+	return r
+}
+
+// known returns a route of the table.
+func (t *table) known(method, pattern string) (route, bool) {
+	r := route{method, pattern}
+	if _, ok := t.markers[r]; !ok {
+		return route{}, false
+	}
+	return r, true
 }
 
 // find looks up the route of a request: by its path, until a pattern has matched, and by that pattern then. The pattern
 // of a mount is half of the answer; the other half is what the router there makes of the rest of the path.
-func (t *table) find(r *http.Request, method string) (recess.Marker, bool) {
+func (t *table) find(r *http.Request, method string) (route, bool) {
 	rctx := routing(r)
 	if len(rctx.RoutePatterns) == 0 {
 		return t.below(t.root, "", method, cmp.Or(rctx.RoutePath, r.URL.RawPath, r.URL.Path, "/"))
@@ -88,37 +110,35 @@ func (t *table) find(r *http.Request, method string) (recess.Marker, bool) {
 	}
 	router, mounted := t.mounts[matched]
 	if !mounted {
-		if m, ok := t.markers[route{method, plain(matched)}]; ok {
-			return m, true
+		if known, ok := t.known(method, plain(matched)); ok {
+			return known, true
 		}
 		// "/api" and "/api/" stand for "/api/*", in chi's tree too.
 		matched, rest = strings.TrimSuffix(matched, "/")+"/*", "/"
 		if router, mounted = t.mounts[matched]; !mounted {
-			m, ok := t.markers[route{method, plain(matched)}]
-			return m, ok
+			return t.known(method, plain(matched))
 		}
 	}
 	return t.below(router, strings.TrimSuffix(plain(matched), "/*"), method, rest)
 }
 
 // below looks a path up in the router that is mounted at a pattern.
-func (t *table) below(router chi.Routes, at, method, path string) (recess.Marker, bool) {
+func (t *table) below(router chi.Routes, at, method, path string) (route, bool) {
 	pattern := match(router, method, path)
 	if pattern == "" {
-		return recess.Marker{}, false
+		return route{}, false
 	}
-	if m, ok := t.markers[route{method, at + pattern}]; ok {
-		return m, true
+	if r, ok := t.known(method, at+pattern); ok {
+		return r, true
 	}
 	// What matched is where something is mounted: "/api" is served by the route "/" of the router there…
 	if !strings.HasSuffix(path, "/") {
-		if m, ok := t.markers[route{method, at + match(router, method, path+"/")}]; ok {
-			return m, true
+		if r, ok := t.known(method, at+match(router, method, path+"/")); ok {
+			return r, true
 		}
 	}
 	// … or by its route "/*", or by a handler that is no router and known as "/api/*" only.
-	m, ok := t.markers[route{method, at + strings.TrimSuffix(pattern, "/") + "/*"}]
-	return m, ok
+	return t.known(method, at+strings.TrimSuffix(pattern, "/")+"/*")
 }
 
 // match is chi's own look-up. It adds what it finds to its context, which must be emptied before it is used again.

@@ -37,7 +37,7 @@ func New(e *echo.Echo, engine *recess.Engine, hooks Hooks) (*Gate, error) {
 		return nil, err
 	}
 	g := &Gate{echo: e, routes: make(map[route]recess.Marker)}
-	g.port = nethttp.Port[echo.Context]{Engine: engine, Hooks: hooks, Marker: g.marker, Attach: attach}
+	g.port = nethttp.Port[echo.Context]{Engine: engine, Hooks: hooks, Marker: g.marker, Route: echo.Context.Path, Attach: attach}
 	g.learn()
 	return g, nil
 }

@@ -18,6 +18,9 @@ func BenchmarkOff(b *testing.B) {
 	run(b, "bare", driver(fiber.New()))
 	run(b, "noop", driver(withNoop))
 	run(b, "gated", driver(withGate))
+	named := fiber.New()
+	install(b, named, newEngine(b, recess.Policy{NameRequests: true}), recessfiber.Hooks{})
+	run(b, "named", driver(named))
 }
 
 // BenchmarkRefused is a refusal against the same bytes sent by hand (T3).

@@ -103,11 +103,21 @@ func (x *exchange) Peer() netip.AddrPort {
 // Marker implements [recess.Request]. A route that was reached has matched, so its own word is the last.
 func (x *exchange) Marker() recess.Marker {
 	s := x.shadow()
-	m := s.find(x.Context)
+	m := s.marker(x.Context)
 	if route := x.Context.Route(); x.reached && !s.groups[route] {
 		m = m.Within(x.gate.said(route.Handlers))
 	}
 	return m
+}
+
+// Route implements [recess.Request]. What was reached by a prefix is looked up as if it were not.
+func (x *exchange) Route() string {
+	s := x.shadow()
+	if route := x.Context.Route(); x.reached && !s.groups[route] {
+		return route.Path
+	}
+	_, route := s.find(x.Context)
+	return route
 }
 
 // SetHeader implements [recess.Exchange].

@@ -14,8 +14,9 @@ import (
 // asked which route a request will match, and nothing but its router answers as its router does.
 type shadow struct {
 	config  fiber.Config
-	groups  map[*fiber.Route]bool   // whatever is put below a prefix: Use, Group, Static
-	handler fasthttp.RequestHandler // nil if nothing is marked
+	groups  map[*fiber.Route]bool // whatever is put below a prefix: Use, Group, Static
+	marked  bool                  // some route is, or what is put below a prefix
+	handler fasthttp.RequestHandler
 	probes  sync.Pool
 }
 
@@ -24,6 +25,7 @@ type probe struct {
 	fasthttp.RequestCtx
 	marker recess.Marker
 	routed bool
+	route  string // the pattern, if it was routed
 }
 
 type probeKey struct{}
@@ -48,17 +50,16 @@ func (g *Gate) newShadow(app *fiber.App) *shadow {
 	dark := fiber.New(fiber.Config{
 		CaseSensitive: s.config.CaseSensitive, StrictRouting: s.config.StrictRouting, RequestMethods: s.config.RequestMethods,
 	})
-	marked := false
 	routes := app.GetRoutes(true)
 	for _, stack := range app.Stack() {
 		for _, r := range stack {
 			m := g.said(r.Handlers)
 			says := m.Force != recess.NotForced || len(m.Scopes) > 0
-			marked = marked || says
+			s.marked = s.marked || says
 			switch {
 			case len(routes) > 0 && same(r, &routes[0]):
 				routes = routes[1:]
-				dark.Add(r.Method, r.Path, func(c *fiber.Ctx) error { probeOf(c).meet(m).routed = true; return nil })
+				dark.Add(r.Method, r.Path, func(c *fiber.Ctx) error { probeOf(c).meet(m).reach(r.Path); return nil })
 			default:
 				s.groups[r] = true
 				if !says {
@@ -71,9 +72,7 @@ func (g *Gate) newShadow(app *fiber.App) *shadow {
 		}
 	}
 	dark.All("/*", func(*fiber.Ctx) error { return nil }) // no error to be made for each request without a route
-	if marked {
-		s.handler = dark.Handler()
-	}
+	s.handler = dark.Handler()
 	return s
 }
 
@@ -112,11 +111,20 @@ func (p *probe) meet(m recess.Marker) *probe {
 	return p
 }
 
-// find looks a request up.
-func (s *shadow) find(c *fiber.Ctx) recess.Marker {
-	if s.handler == nil {
+// reach takes down which route answers.
+func (p *probe) reach(route string) { p.routed, p.route = true, route }
+
+// marker is what the route of a request says of itself.
+func (s *shadow) marker(c *fiber.Ctx) recess.Marker {
+	if !s.marked {
 		return recess.Marker{}
 	}
+	marker, _ := s.find(c)
+	return marker
+}
+
+// find looks a request up: its route's marker and pattern.
+func (s *shadow) find(c *fiber.Ctx) (marker recess.Marker, route string) {
 	p := s.probes.Get().(*probe)
 	defer s.probes.Put(p)
 	if s.ask(p, c.Method(), c.Path()); !p.routed && c.Method() == fiber.MethodHead {
@@ -125,11 +133,11 @@ func (s *shadow) find(c *fiber.Ctx) recess.Marker {
 	if !p.routed && p.marker.Force == recess.ForcedOff {
 		p.marker.Force = recess.NotForced
 	}
-	return p.marker
+	return p.marker, p.route
 }
 
 func (s *shadow) ask(p *probe, method, path string) {
-	p.marker, p.routed = recess.Marker{}, false
+	p.marker, p.routed, p.route = recess.Marker{}, false, ""
 	p.Request.Header.SetMethod(method)
 	p.Request.URI().SetPath(path)
 	s.handler(&p.RequestCtx)

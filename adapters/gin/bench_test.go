@@ -78,6 +78,7 @@ func BenchmarkOff(b *testing.B) {
 	bare.GET("/orders", noContent)
 	measure(b, map[string]http.Handler{
 		"bare": bare, "no-op": one(passOn), "gated": gated(b, start(b, recess.Policy{}, nil)),
+		"named": gated(b, start(b, recess.Policy{NameRequests: true}, nil)),
 	})
 }
 

@@ -42,7 +42,7 @@ func New(_ *gin.Engine, engine *recess.Engine, hooks Hooks) (*Gate, error) {
 		return nil, err
 	}
 	g := new(Gate)
-	g.port = nethttp.Port[*gin.Context]{Engine: engine, Hooks: hooks, Marker: g.marker, Attach: attach}
+	g.port = nethttp.Port[*gin.Context]{Engine: engine, Hooks: hooks, Marker: g.marker, Route: (*gin.Context).FullPath, Attach: attach}
 	return g, nil
 }
 

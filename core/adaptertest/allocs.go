@@ -25,29 +25,22 @@ type Meter struct {
 	Refused float64
 }
 
-// Allocs asserts what the gate costs in allocations: nothing at all while nothing runs, and Meter.Refused at most for
-// a refused request. It says nothing in a binary built with -race, where pools forget on purpose.
+// Allocs asserts what the gate costs in allocations: nothing at all while nothing runs, requests that are named included, and
+// Meter.Refused at most for a refused request. It says nothing in a binary built with -race, where pools forget on purpose.
 func Allocs(t *testing.T, m Meter) {
 	t.Helper()
 	if raceEnabled {
 		t.Skip("allocations are not comparable under the race detector")
 	}
-	engine, err := recess.New(t.Context(), recess.Config{
-		Backend: memstate.New(memstate.Config{}), Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := engine.Close(); err != nil {
-			t.Errorf("closing the engine: %v", err)
-		}
-	})
+	engine := metered(t, recess.Policy{})
 	gated := m.Gated(t, engine)
 
 	bare, off := count(m.Bare(t)), count(gated)
 	if off != bare {
 		t.Errorf("nothing runs: %v allocations behind the gate, %v without it, want the same", off, bare)
+	}
+	if named := count(m.Gated(t, metered(t, recess.Policy{NameRequests: true}))); named != bare {
+		t.Errorf("nothing runs, and requests are named: %v allocations behind the gate, %v without it, want the same", named, bare)
 	}
 
 	if _, err := engine.Control(state.Actor{Name: "adaptertest"}).On(t.Context(), recess.Opening{}); err != nil {
@@ -70,6 +63,23 @@ func Allocs(t *testing.T, m Meter) {
 	if refused > branch+m.Refused {
 		t.Errorf("refused: %v allocations by the gate, %v by a branch written by hand, want at most %v more", refused, branch, m.Refused)
 	}
+}
+
+// metered is an engine that ends with the test.
+func metered(t testing.TB, p recess.Policy) *recess.Engine {
+	t.Helper()
+	engine, err := recess.New(t.Context(), recess.Config{
+		Backend: memstate.New(memstate.Config{}), Policy: p, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := engine.Close(); err != nil {
+			t.Errorf("closing the engine: %v", err)
+		}
+	})
+	return engine
 }
 
 func count(run func()) float64 { return testing.AllocsPerRun(1000, run) }

@@ -24,6 +24,7 @@ func Run(t *testing.T, f Framework) {
 		{"counting", countingTests},
 		{"hold", holdTests},
 		{"stream", streamTests},
+		{"name", nameTests},
 		{"pass", passTests},
 	} {
 		t.Run(topic.name, func(t *testing.T) {

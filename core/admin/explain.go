@@ -116,6 +116,7 @@ func (r *imagined) Host() string              { return r.question.Host }
 func (r *imagined) Path() string              { return r.question.Path }
 func (r *imagined) Header(name string) string { return r.header.Get(name) }
 func (r *imagined) Marker() recess.Marker     { return r.marker }
+func (r *imagined) Route() string             { return "" }
 func (r *imagined) Logout() error             { return nil }
 
 // Peer implements [recess.Request]. Without an address nobody can tell, which is not a Unix socket.

@@ -236,5 +236,6 @@ func (p *Panel) address(r *http.Request) netip.Addr {
 type asked struct{ nethttp.Exchange }
 
 func (*asked) Marker() recess.Marker { return recess.Marker{} }
+func (*asked) Route() string         { return "" }
 func (*asked) User() recess.User     { return recess.User{} }
 func (*asked) Logout() error         { return nil }

@@ -25,6 +25,6 @@
 // password and query of RECESS_STATE.
 //
 // Beyond the variables of the design there are RECESS_ALLOW_HEADERS, RECESS_CONTENT_SECURITY_POLICY, RECESS_GRACE,
-// RECESS_HOLD_BYTES, RECESS_HOLD_REQUESTS, RECESS_PASS_AUDIENCE, RECESS_READINESS, RECESS_REPORT_ONLY and RECESS_UNSAFE, so
-// that every setting that is not code can be set from outside.
+// RECESS_HOLD_BYTES, RECESS_HOLD_REQUESTS, RECESS_NAME_REQUESTS, RECESS_PASS_AUDIENCE, RECESS_READINESS, RECESS_REPORT_ONLY and
+// RECESS_UNSAFE, so that every setting that is not code can be set from outside.
 package config

@@ -72,6 +72,7 @@ var usable = []struct {
 	{"0s is none at all", "RECESS_RETRY_AFTER", "0s", func(c *recess.Config) { c.Policy.RetryAfter = recess.NoRetryAfter }},
 	{"half a minute", "RECESS_GRACE", "30s", func(c *recess.Config) { c.Policy.Grace = 30 * time.Second }},
 	{"0 is no grace at all", "RECESS_GRACE", "0", func(c *recess.Config) { c.Policy.Grace = recess.NoGrace }},
+	{"true", "RECESS_NAME_REQUESTS", "true", func(c *recess.Config) { c.Policy.NameRequests = true }},
 	{"a name", "RECESS_INSTANCE", "web-1 ", func(c *recess.Config) { c.Instance = "web-1" }},
 	{"half a second", "RECESS_POLL", "500ms", func(c *recess.Config) { c.Poll = 500 * time.Millisecond }},
 	{"five seconds", "RECESS_START_WAIT", "5", func(c *recess.Config) { c.StartWait = 5 * time.Second }},
@@ -182,7 +183,7 @@ var alwaysBad = map[string]string{
 	"RECESS_ALLOW_TESTS": "x", "RECESS_LOGOUT_AUTHENTICATED": "x", "RECESS_LOGOUT_STAFF": "x", "RECESS_LOGOUT_SUPERUSER": "x",
 	"RECESS_PASS_KEYS": "k", "RECESS_PASS_AUDIENCE": "\x01",
 	"RECESS_REDIRECT_URL": "//example.com", "RECESS_TEMPLATE": "testdata/none", "RECESS_CONTENT_SECURITY_POLICY": "default-src",
-	"RECESS_RESPONSE_TYPE": "x", "RECESS_STATUS_CODE": "x", "RECESS_RETRY_AFTER": "x", "RECESS_GRACE": "x", "RECESS_HOLD_REQUESTS": "x", "RECESS_HOLD_BYTES": "x",
+	"RECESS_RESPONSE_TYPE": "x", "RECESS_STATUS_CODE": "x", "RECESS_RETRY_AFTER": "x", "RECESS_GRACE": "x", "RECESS_NAME_REQUESTS": "x", "RECESS_HOLD_REQUESTS": "x", "RECESS_HOLD_BYTES": "x",
 	"RECESS_INSTANCE": "\x01", "RECESS_POLL": "1ms",
 	"RECESS_START_WAIT": "x", "RECESS_SCOPES": "api=x", "RECESS_SNAPSHOT": "testdata",
 }

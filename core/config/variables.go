@@ -201,6 +201,10 @@ var settings = []setting{
 		Variable{"RECESS_GRACE", recess.DefaultGrace.String(), "", "How long the site takes to close: how long streams may say goodbye, and answers ask connections to move on; `0` is no time at all."},
 		grace, nil,
 	},
+	{
+		Variable{"RECESS_NAME_REQUESTS", "false", "", "Enter each request with its route, so that a drain can say which are late. It costs every request some hundreds of nanoseconds."},
+		boolean(func(p *recess.Policy) *bool { return &p.NameRequests }), nil,
+	},
 
 	{
 		Variable{"RECESS_INSTANCE", "host-pid", "", "The name of this process in logs and to the fleet."},

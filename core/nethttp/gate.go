@@ -1,8 +1,10 @@
 package nethttp
 
 import (
+	"cmp"
 	"net/http"
 	"path"
+	"strings"
 
 	"github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/page"
@@ -17,8 +19,9 @@ type Context struct {
 // Hooks is what an application on net/http may add.
 type Hooks = recess.Hooks[Context]
 
-// A Finder says what the route that a request will match says of itself. A nil Finder finds nothing.
-type Finder func(*http.Request) recess.Marker
+// A Finder says which route a request will match, by its pattern, and what that route says of itself. The pattern is ""
+// where none matches. A nil Finder finds nothing.
+type Finder func(*http.Request) (pattern string, marker recess.Marker)
 
 // A Gate is an engine before the handlers of one application.
 type Gate struct{ port Port[Context] }
@@ -29,10 +32,26 @@ func New(engine *recess.Engine, hooks Hooks, find Finder) (*Gate, error) {
 		return nil, err
 	}
 	g := &Gate{Port[Context]{Engine: engine, Hooks: hooks}}
-	if find != nil {
-		g.port.Marker = func(c Context) recess.Marker { return find(c.Request) }
+	if find == nil {
+		find = func(*http.Request) (string, recess.Marker) { return "", recess.Marker{} }
+	}
+	g.port.Marker = func(c Context) recess.Marker {
+		_, marker := find(c.Request)
+		return marker
+	}
+	g.port.Route = func(c Context) string {
+		pattern, _ := find(c.Request)
+		return unmethod(cmp.Or(pattern, c.Request.Pattern))
 	}
 	return g, nil
+}
+
+// unmethod is a pattern of a ServeMux without its method.
+func unmethod(pattern string) string {
+	if _, rest, ok := strings.Cut(pattern, " "); ok {
+		return strings.TrimLeft(rest, " \t")
+	}
+	return pattern
 }
 
 // Middleware decides every request before next sees it. Install it outermost, but for what must also see refusals (a

@@ -1,12 +1,15 @@
 package nethttp_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/nethttp"
@@ -141,13 +144,62 @@ func TestMuxMarkersOfNestedMarkers(t *testing.T) {
 	for target, want := range map[string]string{
 		"/plain": " []", "/nested": "on [shop eu]", "/nowhere": " []", "/bad": " [*]", "/nested/": " []",
 	} {
-		m := find(httptest.NewRequest(http.MethodGet, target, nil))
+		_, m := find(httptest.NewRequest(http.MethodGet, target, nil))
 		if got := fmt.Sprint(m.Force.String(), " ", m.Scopes); got != want {
 			t.Errorf("%s: marker %q, want %q", target, got, want)
 		}
 	}
-	if m := find(httptest.NewRequest(http.MethodPost, "/nested", nil)); m.Force != recess.NotForced || len(m.Scopes) != 0 {
+	if _, m := find(httptest.NewRequest(http.MethodPost, "/nested", nil)); m.Force != recess.NotForced || len(m.Scopes) != 0 {
 		t.Errorf("POST /nested: marker %v, want none", m)
+	}
+}
+
+// TestRequestsAreNamedByWhoeverRoutesThem: by what the finder knows of the routes behind the gate, else by the mux before it.
+func TestRequestsAreNamedByWhoeverRoutesThem(t *testing.T) {
+	for name, c := range map[string]struct {
+		find         func(*http.ServeMux) nethttp.Finder
+		outer, inner string // the patterns that lead to the gate, and behind it
+		want         string
+	}{
+		"the mux before the gate": {nil, "POST shop.example/reports/{id}", "/", "POST shop.example/reports/{id} for "},
+		"the mux behind the gate": {nethttp.MuxMarkers, "/", "POST /reports/{id}", "POST /reports/{id} for "},
+		"nobody":                  {nil, "", "/", "POST (no route) for "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			engine, inner := open(t, recess.Policy{NameRequests: true}), http.NewServeMux()
+			var find nethttp.Finder
+			if c.find != nil {
+				find = c.find(inner)
+			}
+			said := ""
+			inner.HandleFunc(c.inner, func(http.ResponseWriter, *http.Request) {
+				control := engine.Control(state.Actor{})
+				if _, err := control.On(t.Context(), recess.Opening{}); err != nil {
+					t.Error(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				look := func(p recess.Progress) { // it waits for this very request
+					if len(p.Instances) == 1 && p.Instances[0].Phase == recess.Draining {
+						said = p.Instances[0].Words()
+						cancel()
+					}
+				}
+				for ; ctx.Err() == nil; runtime.Gosched() { // where nobody has announced himself yet nobody is waited for
+					_ = control.Drain(ctx, look)
+				}
+			})
+			handler := gateOf(t, engine, find).Middleware(inner)
+			if c.outer != "" {
+				mux := http.NewServeMux()
+				mux.Handle(c.outer, handler)
+				handler = mux
+			}
+			status(handler, httptest.NewRequest(http.MethodPost, "http://shop.example/reports/4711", nil))
+			if !strings.HasPrefix(said, "has 1 request to finish, the oldest: "+c.want) {
+				t.Errorf("it says %q, want %q", said, c.want)
+			}
+		})
 	}
 }
 

@@ -57,15 +57,15 @@ func (m *Marked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Marker is what the handler says of itself.
 func (m *Marked) Marker() recess.Marker { return m.marker }
 
-// MuxMarkers finds the markers of a ServeMux's handlers, nested ones included.
+// MuxMarkers finds the routes of a ServeMux and the markers of their handlers, nested ones included.
 func MuxMarkers(mux *http.ServeMux) Finder {
-	return func(r *http.Request) recess.Marker {
-		handler, _ := mux.Handler(r)
+	return func(r *http.Request) (string, recess.Marker) {
+		handler, pattern := mux.Handler(r)
 		var sum recess.Marker
 		for {
 			marked, ok := handler.(*Marked)
 			if !ok {
-				return sum
+				return pattern, sum
 			}
 			sum = sum.Within(marked.marker)
 			handler = marked.next

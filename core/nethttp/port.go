@@ -16,6 +16,8 @@ type Port[C any] struct {
 	Hooks  recess.Hooks[C]
 	// Marker is what the route that the framework matched says of itself.
 	Marker func(C) recess.Marker
+	// Route is the pattern of that route; nil where nobody can tell.
+	Route func(C) string
 	// Attach keeps the value in the framework's context too; nil where handlers have the request's alone.
 	Attach func(C, *recess.Maintenance)
 	// Method and Path are what the framework routes by, where a middleware can change that and not the request (chi);
@@ -120,6 +122,14 @@ func (x *ported[C]) Marker() recess.Marker {
 		return recess.Marker{}
 	}
 	return x.port.Marker(x.Context)
+}
+
+// Route implements [recess.Request].
+func (x *ported[C]) Route() string {
+	if x.port.Route == nil {
+		return ""
+	}
+	return x.port.Route(x.Context)
 }
 
 // Attach implements [recess.Exchange].

@@ -90,7 +90,7 @@ func (w *worker) send(ctx context.Context, mails jetstream.Consumer) error {
 	for {
 		// snippet: consumer
 		// Enter first, then take a message: what is in the queue is safe, and may be done by another worker.
-		err := w.engine.Job(ctx, func(ctx context.Context) error {
+		err := w.engine.Job(recess.WithJobName(ctx, "mail"), func(ctx context.Context) error {
 			fetching, cancel := context.WithTimeout(ctx, fetch)
 			defer cancel()
 			mail, err := mails.Next(jetstream.FetchContext(fetching))

@@ -54,7 +54,7 @@
 //	           "pid", "version", "epoch", "revision", "follower", "follower_since", "last_error", "source", "in_flight", "remembers"}]};
 //	          result is ok, note, warning or bad; it is written also when the exit code is not 0
 //	drain     {"at", "event", "drained", "revision", "windows": [WINDOW], "instances": [{as of doctor, and "phase", "earlier",
-//	           "text"}], "trouble"}; event is progress, drained or not_drained, phase is behind, draining, drained, left, lost
+//	           "oldest": [{"name", "age_ms"}], "text"}], "trouble"}; event is progress, drained or not_drained, phase is behind, draining, drained, left, lost
 //	           or unable
 //	pass create  {"pass": PASS, "link", "token"}; link is "" with --token, token without it
 //	pass list    {"passes": [PASS], "revision"}

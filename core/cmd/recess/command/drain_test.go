@@ -85,7 +85,7 @@ func TestADrainThatTakesTooLongExitsWithFour(t *testing.T) {
 		if took := time.Since(began); took != 10*time.Second {
 			t.Errorf("it took %v", took)
 		}
-		if got.code != 4 || !strings.Contains(got.err, "not every instance is drained: web-1.") || !strings.Contains(got.err, "has 1 request to finish\n") ||
+		if got.code != 4 || !strings.Contains(got.err, "not every instance is drained: web-1.") || !strings.Contains(got.err, "has 1 request to finish. RECESS_NAME_REQUESTS=true ") ||
 			!strings.Contains(got.err, `"recess drain --wait" goes on waiting`) {
 			t.Errorf("exit code %d: %s", got.code, got.err)
 		}
@@ -94,6 +94,59 @@ func TestADrainThatTakesTooLongExitsWithFour(t *testing.T) {
 		}
 		if len(read(t, b).Windows) != 1 {
 			t.Error("maintenance has ended")
+		}
+	})
+}
+
+func TestADrainSaysWhatIsLate(t *testing.T) {
+	inABubble(t, func(t *testing.T, b *memstate.Backend, do func(args ...string) run) {
+		fleet := following(t, b, "web-1", "web-2")
+		request := fleet[0].Begin()
+		defer request.End()
+		job, err := fleet[1].Enter(recess.WithJobName(t.Context(), "invoices"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer job.End()
+		forged := `{"name":"web-3","follower":"valid","earlier":7,"oldest":[{"name":"GET /a\u001b[2J\nweb-1 is drained\u202e","age_ms":72000}]}`
+		time.Sleep(time.Minute)
+		got := do("on", "--drain", "--within", "10s")
+		if got.code != 4 || strings.Count(got.err, "RECESS_NAME_REQUESTS") != 1 {
+			t.Errorf("exit code %d: %s", got.code, got.err)
+		}
+		const words = " has 1 request to finish, the oldest: job invoices for 1m"
+		if !strings.Contains(got.err, words+"10s") || strings.Count(got.out, words) != 1 {
+			t.Errorf("it does not name the job on its way and at its end:\n%s%s", got.out, got.err)
+		}
+		forgery := func() {
+			running := read(t, b).Windows[0].ID
+			data := strings.Replace(forged, "{", fmt.Sprintf(`{"epoch":%d,"revision":1000,"running":[%q],`, time.Now().Add(time.Hour).UnixMilli(), running), 1)
+			if _, err := b.Announce(t.Context(), "web-3.x", []byte(data), time.Minute); err != nil {
+				t.Fatal(err)
+			}
+		}
+		forgery()
+		got = do("drain")
+		if got.code != 4 || strings.ContainsAny(got.out+got.err, "\x1b\u202e") || strings.Count(got.out, "\n") != 3 ||
+			!strings.Contains(got.out, "web-3.x has 7 requests to finish, the oldest: GET /a\uFFFD[2J\uFFFDweb-1 is drained\uFFFD for 1m12s\n") {
+			t.Errorf("one look: exit code %d\n%s%s", got.code, got.out, got.err)
+		}
+		forgery()
+		var last struct {
+			Instances []struct {
+				ID     string
+				Oldest []struct {
+					Name string
+					Age  int64 `json:"age_ms"`
+				}
+			}
+		}
+		got = do("drain", "--json")
+		if err := json.Unmarshal([]byte(got.out), &last); err != nil || len(last.Instances) != 3 || !strings.Contains(got.out, `"oldest":[]`) {
+			t.Fatalf("one look for programs: %v\n%s%s", err, got.out, got.err)
+		}
+		if named := last.Instances[1].Oldest; len(named) != 1 || named[0].Name != "job invoices" || named[0].Age < 60_000 {
+			t.Errorf("programs are told of %+v", named)
 		}
 	})
 }

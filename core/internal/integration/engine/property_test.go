@@ -35,6 +35,7 @@ func (r *request) Host() string          { return r.host }
 func (r *request) Path() string          { return r.path }
 func (r *request) Peer() netip.AddrPort  { return netip.MustParseAddrPort(r.peer) }
 func (r *request) Marker() recess.Marker { return r.marker }
+func (r *request) Route() string         { return "" }
 func (r *request) User() recess.User     { return r.user }
 func (r *request) Logout() error         { r.loggedOut = true; return nil }
 

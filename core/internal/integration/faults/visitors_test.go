@@ -152,5 +152,6 @@ func (r request) Path() string          { return string(r) }
 func (r request) Header(string) string  { return "" }
 func (r request) Peer() netip.AddrPort  { return netip.MustParseAddrPort("192.0.2.7:1") }
 func (r request) Marker() recess.Marker { return recess.Marker{} }
+func (r request) Route() string         { return "" }
 func (r request) User() recess.User     { return recess.User{} }
 func (r request) Logout() error         { return nil }

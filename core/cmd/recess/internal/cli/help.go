@@ -92,6 +92,8 @@ A window that runs is ended by off. Of one that recurs what runs goes on to its 
     lost       it is not heard of any more: killed, frozen or cut off
     unable     its policy only reports, or it is of another version
 
+Of the requests of an instance that is draining the oldest are named, by route and age. Streams and jobs always are; other requests where the service runs with RECESS_NAME_REQUESTS=true.
+
 Of a lost instance make sure that it does not run; a further drain does not know of it any more. Instances announce themselves where the state is; one that cannot write there is not seen, and not waited for.`,
 	"run": `Closes the site with a window of its own, waits until all instances are drained, runs the command, and opens the site if that succeeds.
 

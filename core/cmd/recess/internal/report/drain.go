@@ -25,6 +25,7 @@ type DrainInstance struct {
 	Instance
 	Phase   recess.DrainPhase `json:"phase"`
 	Earlier int64             `json:"earlier"` // requests that it admitted before, and that run still
+	Oldest  []recess.Work     `json:"oldest"`  // of these, what has a name: the oldest, at most five
 	Text    string            `json:"text"`
 }
 
@@ -38,7 +39,8 @@ func DrainOf(event string, p *recess.Progress, now time.Time) Drain {
 		d.Trouble = p.Trouble.Error()
 	}
 	for _, i := range p.Instances {
-		d.Instances = append(d.Instances, DrainInstance{InstancesOf([]recess.Instance{i.Instance})[0], i.Phase, i.Earlier, i.Words()})
+		about := InstancesOf([]recess.Instance{i.Instance})[0]
+		d.Instances = append(d.Instances, DrainInstance{about, i.Phase, i.Earlier, append([]recess.Work{}, i.Oldest...), i.Words()})
 	}
 	return d
 }
@@ -72,6 +74,21 @@ func (d *Drain) Sum() string {
 	return text
 }
 
+// oldest names what has run the longest on those that are late; "" if nothing has a name.
+func (d *Drain) oldest() string {
+	var first recess.Work
+	where := ""
+	for _, i := range d.Instances {
+		if i.Phase == recess.Draining && len(i.Oldest) > 0 && (where == "" || i.Oldest[0].Age > first.Age) {
+			first, where = i.Oldest[0], i.ID
+		}
+	}
+	if where == "" {
+		return ""
+	}
+	return fmt.Sprintf(", the oldest: %s on %s", Clean(first.String()), Clean(where))
+}
+
 func count(n int64, what string) string {
 	if n != 1 {
 		what += "s"
@@ -82,14 +99,15 @@ func count(n int64, what string) string {
 // barWidth is that of a progress bar, in characters.
 const barWidth = 30
 
-// DrainBar writes a drain over what stands in the terminal's line.
+// DrainBar writes a drain over what stands in the terminal's line, which does not wrap meanwhile: what is too long for it is
+// cut off (DECAWM).
 func (p *Printer) DrainBar(d *Drain, since time.Time) {
 	full := barWidth
 	if len(d.Instances) > 0 {
 		full = barWidth * d.Drained / len(d.Instances)
 	}
 	bar := p.paint(green, strings.Repeat("█", full)) + strings.Repeat("░", barWidth-full)
-	p.printf("\r\x1b[K%s %s (%s)", bar, d.Sum(), d.At.Sub(since).Round(time.Second))
+	p.printf("\r\x1b[K\x1b[?7l%s %s (%s)%s\x1b[?7h", bar, d.Sum(), d.At.Sub(since).Round(time.Second), d.oldest())
 }
 
 // EndBar takes the bar away.

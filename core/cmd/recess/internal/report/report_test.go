@@ -168,3 +168,28 @@ func TestAChangeTellsWhatEndedFromWhatWasCancelled(t *testing.T) {
 		t.Errorf("ended %v, cancelled %v, changed %v", c.Ended, c.Cancelled, c.Changed)
 	}
 }
+
+func TestABarNamesTheOldestOfAllAndDoesNotWrap(t *testing.T) {
+	busy := func(id string, phase recess.DrainPhase, oldest ...recess.Work) report.DrainInstance {
+		return report.DrainInstance{Instance: report.Instance{ID: id}, Phase: phase, Earlier: 2, Oldest: oldest}
+	}
+	d := report.Drain{At: noon, Drained: 1, Instances: []report.DrainInstance{
+		busy("web-1", recess.Draining, recess.Work{Name: "GET /a", Age: 5_000}),
+		busy("web-2", recess.Draining, recess.Work{Name: "GET /b\x1b[2J", Age: 72_000}, recess.Work{Name: "GET /c", Age: 1}),
+		busy("web-3", recess.Lost, recess.Work{Name: "GET /d", Age: 99_000}),
+		busy("web-4", recess.Drained),
+	}}
+	var out bytes.Buffer
+	p := report.Printer{W: &out, Paint: true, Now: noon, Loc: time.UTC}
+	p.DrainBar(&d, noon.Add(-80*time.Second))
+	const want = " 1 of 4 instances drained, 4 requests to finish, 1 lost (1m20s), the oldest: GET /b\uFFFD[2J for 1m12s on web-2\x1b[?7h"
+	if got := out.String(); !strings.HasPrefix(got, "\r\x1b[K\x1b[?7l") || !strings.HasSuffix(got, want) {
+		t.Errorf("the bar is %q, want it to end with %q", got, want)
+	}
+	out.Reset()
+	d.Instances = d.Instances[3:]
+	p.DrainBar(&d, noon)
+	if strings.Contains(out.String(), "oldest") {
+		t.Errorf("nothing is late, and the bar is %q", out.String())
+	}
+}
