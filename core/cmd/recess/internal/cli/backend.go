@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	recess "github.com/recess-go/recess/core"
-	"github.com/recess-go/recess/core/cmd/recess/internal/report"
+	"github.com/recess-go/recess/core/internal/schema"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -30,7 +30,7 @@ func (s *session) open(ctx context.Context) (backend state.Backend, done func(),
 	url := s.stateURL()
 	if scheme, _, _ := strings.Cut(url, ":"); scheme == "memory" {
 		return nil, nil, usage("the state %s would end with this command: nothing would hear of it, and nothing would be left. "+
-			"Name the state that the service follows: --state file:PATH", report.Clean(shown(url)))
+			"Name the state that the service follows: --state file:PATH", schema.Clean(shown(url)))
 	}
 	backend, err = state.Open(ctx, url)
 	if err != nil {
@@ -46,13 +46,13 @@ func (s *session) place() string {
 		return "the application's own"
 	}
 	url := s.stateURL()
-	text := report.Clean(shown(url))
+	text := schema.Clean(shown(url))
 	path, isFile := strings.CutPrefix(url, "file:")
 	if !isFile || strings.HasPrefix(path, "//") || filepath.IsAbs(path) {
 		return text
 	}
 	if dir, err := os.Getwd(); err == nil {
-		text += " in " + report.Clean(dir)
+		text += " in " + schema.Clean(dir)
 	}
 	return text
 }
@@ -83,8 +83,8 @@ func (s *session) person() string {
 }
 
 // status describes a state, as it is under the forced mode.
-func (s *session) statusOf(doc state.State) report.Status {
-	status := report.StatusOf(doc, s.printer.Now)
+func (s *session) statusOf(doc state.State) schema.Status {
+	status := schema.StatusOf(doc, s.printer.Now)
 	status.State = s.publicURL()
 	status.Force(s.forced)
 	return status

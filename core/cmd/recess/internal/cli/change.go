@@ -8,7 +8,7 @@ import (
 
 	recess "github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/cmd/recess/internal/moment"
-	"github.com/recess-go/recess/core/cmd/recess/internal/report"
+	"github.com/recess-go/recess/core/internal/schema"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -17,7 +17,7 @@ type proposal struct {
 	action   string
 	question string                   // what to ask; "" asks nothing
 	unneeded string                   // what to say when there was nothing to do
-	kept     func(report.Window) bool // the windows whose end nobody mentioned, so that they keep it; nil for none
+	kept     func(schema.Window) bool // the windows whose end nobody mentioned, so that they keep it; nil for none
 	do       func(context.Context, *recess.Controller) (recess.Change, error)
 	then     func(context.Context, state.Backend) error // what follows once the change is shown; nil for nothing
 }
@@ -44,14 +44,14 @@ func (s *session) change(ctx context.Context, p proposal) error {
 		return interrupted(ctx, err)
 	}
 	s.printer.Now = time.Now() // a question may have waited long for its answer
-	shown := report.ChangeOf(p.action, &change, s.printer.Now)
+	shown := schema.ChangeOf(p.action, &change, s.printer.Now)
 	shown.Status = s.statusOf(change.After)
 	if !change.Changed() {
 		doc, err := state.Read(bounded, backend) // only to say whether there is a document at all
 		shown.Status.Exists = err != nil || doc.Rev != state.None
 	}
 	if s.globals.JSON {
-		err = report.WriteJSON(s.Out, shown, p.then == nil)
+		err = schema.WriteJSON(s.Out, shown, p.then == nil)
 	} else {
 		s.show(&shown, p)
 	}
@@ -62,13 +62,13 @@ func (s *session) change(ctx context.Context, p proposal) error {
 }
 
 // show writes a change for people: first how things stand, then what was done, then what is still to be done.
-func (s *session) show(c *report.Change, asked proposal) {
+func (s *session) show(c *schema.Change, asked proposal) {
 	p := s.printer
 	if !c.Changed {
 		fmt.Fprintln(s.Out, asked.unneeded)
 	}
 	p.Headline(&c.Status)
-	var running, planned []report.Window
+	var running, planned []schema.Window
 	for _, w := range c.Opened {
 		if w.StartsAt != nil && w.StartsAt.After(p.Now) {
 			planned = append(planned, w)
@@ -83,10 +83,10 @@ func (s *session) show(c *report.Change, asked proposal) {
 	p.List("Cancelled", c.Cancelled, p.Brief)
 	for _, w := range c.Recurring {
 		fmt.Fprintf(s.Out, "\nIt comes again: %s, from %s. To remove it for good: %s cancel %s\n",
-			report.Clean(w.Repeat.Words), moment.Format(*w.StartsAt, p.Loc), s.Program, report.Clean(w.ID))
+			schema.Clean(w.Repeat.Words), moment.Format(*w.StartsAt, p.Loc), s.Program, schema.Clean(w.ID))
 	}
 	if c.Salvaged != "" {
-		fmt.Fprintf(s.Out, "\nThe state made no sense and was replaced. The broken text is kept in %s.\n", report.Clean(c.Salvaged))
+		fmt.Fprintf(s.Out, "\nThe state made no sense and was replaced. The broken text is kept in %s.\n", schema.Clean(c.Salvaged))
 	}
 	if c.Started && !c.Anew {
 		fmt.Fprintln(s.Out, "\nThere was no document. One that says off was written, so that services which remember an older one follow it.")
@@ -94,7 +94,7 @@ func (s *session) show(c *report.Change, asked proposal) {
 	switch {
 	case c.Anew && c.Unasked != "":
 		fmt.Fprintf(s.Out, "\nThe document was written anew, numbered by this machine's clock: the services could not be asked what they remember (%s).\n"+
-			"Should one still say that the state was lost, repeat this on a machine whose clock is right.\n", report.Clean(c.Unasked))
+			"Should one still say that the state was lost, repeat this on a machine whose clock is right.\n", schema.Clean(c.Unasked))
 	case c.Anew:
 		fmt.Fprintln(s.Out, "\nThe document was written anew, numbered after all that the services remember: they follow it.")
 	}
@@ -117,10 +117,10 @@ func (s *session) show(c *report.Change, asked proposal) {
 
 // remaining names what "off" did not touch: at three in the morning nobody remembers the other scopes. What it has begun to
 // reopen is no such thing, and can be opened at once.
-func (s *session) remaining(status *report.Status, reopening []report.Window) {
+func (s *session) remaining(status *schema.Status, reopening []schema.Window) {
 	p := s.printer
-	others := slices.DeleteFunc(slices.Clone(status.Running), func(w report.Window) bool {
-		return slices.ContainsFunc(reopening, func(r report.Window) bool { return r.ID == w.ID })
+	others := slices.DeleteFunc(slices.Clone(status.Running), func(w schema.Window) bool {
+		return slices.ContainsFunc(reopening, func(r schema.Window) bool { return r.ID == w.ID })
 	})
 	p.List("Still running", others, p.Brief)
 	p.List("Still planned", status.Planned, p.Brief)
@@ -134,7 +134,7 @@ func (s *session) remaining(status *report.Status, reopening []report.Window) {
 
 // ending points at an end that nobody mentioned: a window that was running already keeps the one it has, and whoever
 // just typed "on" may think that it has none.
-func (s *session) ending(c *report.Change, kept func(report.Window) bool) {
+func (s *session) ending(c *schema.Change, kept func(schema.Window) bool) {
 	if len(c.Opened) > 0 {
 		return
 	}
@@ -147,22 +147,22 @@ func (s *session) ending(c *report.Change, kept func(report.Window) bool) {
 }
 
 // wayBack says how to undo what was just opened.
-func (s *session) wayBack(running, planned []report.Window) {
+func (s *session) wayBack(running, planned []schema.Window) {
 	switch {
 	case len(running) > 0:
 		fmt.Fprintf(s.Out, "To end it: %s\n", s.commandFor("off", running[0]))
 	case len(planned) > 0:
-		fmt.Fprintf(s.Out, "To cancel it: %s cancel %s\n", s.Program, report.Clean(planned[0].ID))
+		fmt.Fprintf(s.Out, "To cancel it: %s cancel %s\n", s.Program, schema.Clean(planned[0].ID))
 	}
 }
 
-func (s *session) commandFor(verb string, w report.Window) string {
+func (s *session) commandFor(verb string, w schema.Window) string {
 	command := s.Program + " " + verb
 	if w.Scope != "" {
-		command += " --scope " + report.Clean(w.Scope)
+		command += " --scope " + schema.Clean(w.Scope)
 	}
 	if w.Name != "" {
-		command += " --as " + report.Clean(w.Name)
+		command += " --as " + schema.Clean(w.Name)
 	}
 	return command
 }
@@ -202,11 +202,11 @@ func (c *onCommand) run(ctx context.Context, s *session) error {
 }
 
 // keptEnds are the windows that an opening is about, if it says nothing of their end.
-func keptEnds(o *recess.Opening) func(report.Window) bool {
+func keptEnds(o *recess.Opening) func(schema.Window) bool {
 	if !o.End.IsZero() || o.NoEnd {
 		return nil
 	}
-	return func(w report.Window) bool { return w.Scope == o.Scope && w.Name == o.Name && w.Repeat == nil }
+	return func(w schema.Window) bool { return w.Scope == o.Scope && w.Name == o.Name && w.Repeat == nil }
 }
 
 func (c *scheduleCommand) run(ctx context.Context, s *session) error {
@@ -233,7 +233,7 @@ func (c *offCommand) run(ctx context.Context, s *session) error {
 		return usage("off ends maintenance now: --start, --until and --for go with on and schedule")
 	}
 	o := recess.Ending{Scope: c.Scope, Name: c.As, Reason: c.Reason}
-	what := report.Place(c.Scope)
+	what := schema.Place(c.Scope)
 	if c.Ramp != nil {
 		var err error
 		if o.Ramp, err = readLength("--ramp", *c.Ramp, time.Second, state.MaxRamp); err != nil {
@@ -241,7 +241,7 @@ func (c *offCommand) run(ctx context.Context, s *session) error {
 		}
 	}
 	if c.As != "" {
-		what += ", held as " + report.Clean(c.As)
+		what += ", held as " + schema.Clean(c.As)
 	}
 	return s.change(ctx, proposal{
 		action: "off", question: c.ask("Turn maintenance OFF for %s?", what),

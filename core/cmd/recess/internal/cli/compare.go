@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/recess-go/recess/core/cmd/recess/internal/report"
+	"github.com/recess-go/recess/core/internal/schema"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -68,7 +69,7 @@ func differences(before, after *state.State, now time.Time) []report.Event {
 // passDifferences lists what changed between the passes that are good before and after. One that expired is gone from both.
 func passDifferences(before, after []state.Pass) (events []report.Event) {
 	add := func(event string, p state.Pass) {
-		pass := report.PassOf(p)
+		pass := schema.PassOf(p)
 		events = append(events, report.Event{Event: event, Pass: &pass})
 	}
 	find := func(in []state.Pass, p state.Pass) int {
@@ -104,7 +105,7 @@ func sign(e *report.Event, before, after *state.State) {
 		return
 	}
 	last := after.History[n-1]
-	by := report.Actor(last.By)
+	by := schema.Actor(last.By)
 	e.Action, e.By, e.Reason = last.Action, &by, last.Reason
 }
 

@@ -11,6 +11,7 @@ import (
 	recess "github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/cmd/recess/internal/moment"
 	"github.com/recess-go/recess/core/cmd/recess/internal/report"
+	"github.com/recess-go/recess/core/internal/schema"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -30,7 +31,7 @@ func (doctorCommand) run(ctx context.Context, s *session) error {
 	defer done()
 	ctx, cancel := context.WithTimeout(ctx, s.globals.Timeout.Duration)
 	defer cancel()
-	d := &doctor{session: s, Diagnosis: report.Diagnosis{State: s.publicURL(), Healthy: true, Checks: []report.Check{}, Instances: []report.Instance{}}}
+	d := &doctor{session: s, Diagnosis: report.Diagnosis{State: s.publicURL(), Healthy: true, Checks: []report.Check{}, Instances: []schema.Instance{}}}
 	d.mode()
 	unreachable := d.read(ctx, backend)
 	if unreachable == nil {
@@ -39,7 +40,7 @@ func (doctorCommand) run(ctx context.Context, s *session) error {
 	}
 	d.snapshot()
 	if s.globals.JSON {
-		err = report.WriteJSON(s.Out, d.Diagnosis, true)
+		err = schema.WriteJSON(s.Out, d.Diagnosis, true)
 	} else {
 		s.printer.Diagnosis(&d.Diagnosis, s.place())
 	}
@@ -105,7 +106,7 @@ func (d *doctor) read(ctx context.Context, backend state.Backend) error {
 	return nil
 }
 
-func lastChange(e *report.Entry, now time.Time) string {
+func lastChange(e *schema.Entry, now time.Time) string {
 	text := fmt.Sprintf("%q", e.Action)
 	if who := e.By.Who(); who != "" {
 		text += " of " + who
@@ -127,7 +128,7 @@ func (d *doctor) fleet(ctx context.Context, backend state.Backend) {
 		d.find("instances", report.Warning, err.Error(), "")
 		return
 	}
-	d.Instances = report.InstancesOf(fleet)
+	d.Instances = schema.InstancesOf(fleet)
 	ailing := 0
 	for _, i := range fleet {
 		if i.Follower != recess.Valid {
@@ -179,7 +180,7 @@ func (d *doctor) remembered(name, holder string, lost state.State, flag string) 
 		fmt.Sprintf(`The services keep what they remember. "PROGRAM repair %s" writes it anew; "PROGRAM repair --off" opens the site.`, flag))
 }
 
-func headline(s report.Status) string { return s.Headline() }
+func headline(s schema.Status) string { return s.Headline() }
 
 // snapshot looks at the copy that services keep on this machine's disk.
 func (d *doctor) snapshot() {

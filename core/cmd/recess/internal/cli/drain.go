@@ -9,6 +9,7 @@ import (
 	recess "github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/cmd/recess/internal/moment"
 	"github.com/recess-go/recess/core/cmd/recess/internal/report"
+	"github.com/recess-go/recess/core/internal/schema"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -105,7 +106,7 @@ func (d *drainer) tell() {
 	switch p := d.printer; {
 	case d.globals.JSON:
 		if !d.once {
-			_ = report.WriteJSON(d.Out, d.last, false) // the end has an error of its own
+			_ = schema.WriteJSON(d.Out, d.last, false) // the end has an error of its own
 		}
 	case p.Paint && !d.once:
 		p.DrainBar(&d.last, d.began)
@@ -132,7 +133,7 @@ func (d *drainer) end(err error) {
 			d.last.Event = "not_drained"
 		}
 		if err == nil || errors.Is(err, recess.ErrNotDrained) || errors.Is(err, errNobody) {
-			_ = report.WriteJSON(d.Out, d.last, false)
+			_ = schema.WriteJSON(d.Out, d.last, false)
 		}
 		return
 	}
@@ -143,7 +144,7 @@ func (d *drainer) end(err error) {
 		lost := ""
 		for _, i := range d.last.Instances {
 			if i.Phase == recess.Lost {
-				lost += fmt.Sprintf("\n  %s %s", report.Clean(i.ID), report.Clean(i.Text))
+				lost += fmt.Sprintf("\n  %s %s", schema.Clean(i.ID), schema.Clean(i.Text))
 			}
 		}
 		fmt.Fprintf(d.Out, "%s. Nothing that they admitted before runs any more.%s\n", d.last.Sum(), lost)

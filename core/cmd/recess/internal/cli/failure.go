@@ -9,6 +9,7 @@ import (
 
 	recess "github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/cmd/recess/internal/report"
+	"github.com/recess-go/recess/core/internal/schema"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -48,7 +49,7 @@ type failure struct {
 	Exit    int            `json:"exit_code"`
 	Message string         `json:"message"`
 	Hint    string         `json:"hint"`
-	Status  *report.Status `json:"status,omitempty"`
+	Status  *schema.Status `json:"status,omitempty"`
 }
 
 // kinds are the sentinels in the order in which they count: a conflict whose winner could not be read is a conflict.
@@ -95,7 +96,7 @@ func (s *Setup) failureOf(err error) failure {
 	}
 	var conflict *recess.ConflictError
 	if errors.As(err, &conflict) {
-		status := report.StatusOf(conflict.Current, time.Now())
+		status := schema.StatusOf(conflict.Current, time.Now())
 		f.Status = &status
 	}
 	return f
@@ -115,10 +116,10 @@ func (s *Setup) fail(err error, json bool, p *report.Printer) int {
 	}
 	f := s.failureOf(err)
 	if json {
-		_ = report.WriteJSON(s.Err, map[string]failure{"error": f}, true) // an error about the error helps nobody
+		_ = schema.WriteJSON(s.Err, map[string]failure{"error": f}, true) // an error about the error helps nobody
 		return f.Exit
 	}
-	fmt.Fprintf(s.Err, "%s: %s\n", s.Program, report.CleanLines(f.Message))
+	fmt.Fprintf(s.Err, "%s: %s\n", s.Program, schema.CleanLines(f.Message))
 	if f.Hint != "" {
 		fmt.Fprintln(s.Err, f.Hint)
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/recess-go/recess/core/cmd/recess/internal/report"
+	"github.com/recess-go/recess/core/internal/schema"
 )
 
 func (c *historyCommand) run(ctx context.Context, s *session) error {
@@ -20,7 +20,7 @@ func (c *historyCommand) run(ctx context.Context, s *session) error {
 		entries = slices.Clone(entries[over:])
 	}
 	if s.globals.JSON {
-		return report.WriteJSON(s.Out, report.History{Revision: status.Revision, History: entries}, true)
+		return schema.WriteJSON(s.Out, schema.History{Revision: status.Revision, History: entries}, true)
 	}
 	s.printer.History(entries)
 	s.printer.Footer(&status, s.place())

@@ -7,7 +7,7 @@ import (
 
 	recess "github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/cmd/recess/internal/moment"
-	"github.com/recess-go/recess/core/cmd/recess/internal/report"
+	"github.com/recess-go/recess/core/internal/schema"
 )
 
 // A lease is what an errand knows of the lease of its window. The zero lease is never lost.
@@ -68,7 +68,7 @@ func (e *errand) unheld(err error) string {
 	if e.isLost() && errors.Is(err, recess.ErrLeaseLost) { // which was said
 		return "Maintenance is not kept ON any more."
 	}
-	text := report.CleanLines(e.failureOf(err).Message) + "\n"
+	text := schema.CleanLines(e.failureOf(err).Message) + "\n"
 	if errors.Is(err, recess.ErrLeaseLost) {
 		return text + "Maintenance is not kept ON any more."
 	}

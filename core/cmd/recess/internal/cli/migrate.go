@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	recess "github.com/recess-go/recess/core"
-	"github.com/recess-go/recess/core/cmd/recess/internal/report"
+	"github.com/recess-go/recess/core/internal/schema"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -30,7 +30,7 @@ func (migrateCommand) run(ctx context.Context, s *session) error {
 		}
 	}
 	if s.globals.JSON {
-		return report.WriteJSON(s.Out, migration{s.publicURL(), ok}, true)
+		return schema.WriteJSON(s.Out, migration{s.publicURL(), ok}, true)
 	}
 	text := "needs no preparing."
 	if ok {

@@ -9,6 +9,7 @@ import (
 	recess "github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/cmd/recess/internal/moment"
 	"github.com/recess-go/recess/core/cmd/recess/internal/report"
+	"github.com/recess-go/recess/core/internal/schema"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -107,9 +108,9 @@ func readLength(flag, text string, least, most time.Duration) (time.Duration, er
 
 // describe says in words what an opening will do, for the question of --interactive.
 func describe(o *recess.Opening, p *report.Printer) string {
-	text := report.Place(o.Scope)
+	text := schema.Place(o.Scope)
 	if o.Name != "" {
-		text += fmt.Sprintf(", held as %s", report.Clean(o.Name))
+		text += fmt.Sprintf(", held as %s", schema.Clean(o.Name))
 	}
 	if o.Mode != "" {
 		text += ", " + string(o.Mode)
@@ -124,7 +125,7 @@ func describe(o *recess.Opening, p *report.Printer) string {
 		text += ", until " + moment.Format(o.End, p.Loc)
 	}
 	if r := o.Repeat; r != nil {
-		text += ", " + report.Clean(r.String())
+		text += ", " + schema.Clean(r.String())
 		for _, start := range r.Upcoming(p.Now, 1) {
 			text += ", first from " + moment.Format(start, p.Loc)
 		}

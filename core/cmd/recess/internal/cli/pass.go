@@ -13,6 +13,7 @@ import (
 	"github.com/recess-go/recess/core/cmd/recess/internal/qr"
 	"github.com/recess-go/recess/core/cmd/recess/internal/report"
 	"github.com/recess-go/recess/core/config"
+	"github.com/recess-go/recess/core/internal/schema"
 	"github.com/recess-go/recess/core/page"
 	"github.com/recess-go/recess/core/pass"
 	"github.com/recess-go/recess/core/state"
@@ -127,20 +128,20 @@ func (c *passCreateCommand) run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	made := report.Issued{Pass: report.PassOf(change.Passes[0])}
+	made := schema.Issued{Pass: schema.PassOf(change.Passes[0])}
 	if c.Token {
 		made.Token = issued.Pass
 	} else {
 		made.Link = c.link(base, issued.Link)
 	}
 	if s.globals.JSON {
-		return report.WriteJSON(s.Out, made, true)
+		return schema.WriteJSON(s.Out, made, true)
 	}
 	return c.show(s, &made)
 }
 
 // show writes what was made for people. It is shown once, and kept nowhere.
-func (c *passCreateCommand) show(s *session, made *report.Issued) error {
+func (c *passCreateCommand) show(s *session, made *schema.Issued) error {
 	fmt.Fprintln(s.Out, "Made:")
 	s.printer.Pass(&made.Pass)
 	if made.Token != "" {
@@ -148,7 +149,7 @@ func (c *passCreateCommand) show(s *session, made *report.Issued) error {
 			made.Token, pass.Scheme, pass.HeaderName)
 	} else {
 		fmt.Fprintf(s.Out, "\nThe link, which is shown only now:\n\n  %s\n\nWhoever opens it first and presses the button is let in: send it to %s alone.\n",
-			made.Link, report.Clean(made.Pass.For))
+			made.Link, schema.Clean(made.Pass.For))
 	}
 	if c.QR {
 		drawn, err := qr.Draw(made.Link)
@@ -157,7 +158,7 @@ func (c *passCreateCommand) show(s *session, made *report.Issued) error {
 		}
 		fmt.Fprintf(s.Out, "\n%s", drawn)
 	}
-	fmt.Fprintf(s.Out, "To take it back: %s pass revoke %s\n", s.Program, report.Clean(made.Pass.ID))
+	fmt.Fprintf(s.Out, "To take it back: %s pass revoke %s\n", s.Program, schema.Clean(made.Pass.ID))
 	return nil
 }
 
@@ -173,9 +174,9 @@ func (passListCommand) run(ctx context.Context, s *session) error {
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	passes := report.PassesOf(&now, s.printer.Now)
+	passes := schema.PassesOf(&now, s.printer.Now)
 	if s.globals.JSON {
-		return report.WriteJSON(s.Out, passes, true)
+		return schema.WriteJSON(s.Out, passes, true)
 	}
 	s.printer.Passes(passes.Passes)
 	return nil
@@ -201,12 +202,12 @@ func (c *passRevokeCommand) run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	shown := report.RevokedOf(&change, s.printer.Now)
+	shown := schema.RevokedOf(&change, s.printer.Now)
 	if s.globals.JSON {
-		return report.WriteJSON(s.Out, shown, true)
+		return schema.WriteJSON(s.Out, shown, true)
 	}
 	for _, p := range shown.Revoked {
-		fmt.Fprintf(s.Out, "Revoked: %s, for %s.\n", report.Clean(p.ID), report.Clean(p.For))
+		fmt.Fprintf(s.Out, "Revoked: %s, for %s.\n", schema.Clean(p.ID), schema.Clean(p.For))
 	}
 	fmt.Fprintf(s.Out, "Passes left: %d. Services refuse those that were revoked as soon as they see the change.\n", len(shown.Passes.Passes))
 	return nil
@@ -245,7 +246,7 @@ func (c *passKeygenCommand) run(_ context.Context, s *session) error {
 		return usage("--%s", err)
 	}
 	if s.globals.JSON {
-		return report.WriteJSON(s.Out, map[string]string{"id": id, "key": key}, true)
+		return schema.WriteJSON(s.Out, map[string]string{"id": id, "key": key}, true)
 	}
 	fmt.Fprintln(s.Out, key)
 	return nil

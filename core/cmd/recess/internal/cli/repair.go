@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	recess "github.com/recess-go/recess/core"
-	"github.com/recess-go/recess/core/cmd/recess/internal/report"
+	"github.com/recess-go/recess/core/internal/schema"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -56,7 +56,7 @@ func (c *repairCommand) lost(ctx context.Context, s *session) (lost state.State,
 		if lost, err = state.Decode(data); err != nil {
 			return lost, "", usage("--from-file: %s: %s", c.FromFile, err)
 		}
-		return lost, report.Clean(c.FromFile), nil
+		return lost, schema.Clean(c.FromFile), nil
 	}
 	backend, done, err := s.open(ctx)
 	if err != nil {
@@ -80,5 +80,5 @@ func (c *repairCommand) lost(ctx context.Context, s *session) (lost state.State,
 	if !ok {
 		return lost, "", fmt.Errorf("no instance remembers a state that the backend has lost (%d have announced themselves): nothing was changed", len(fleet))
 	}
-	return lost, "instance " + report.Clean(from.ID), nil
+	return lost, "instance " + schema.Clean(from.ID), nil
 }

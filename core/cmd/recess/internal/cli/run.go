@@ -16,7 +16,7 @@ import (
 
 	recess "github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/cmd/recess/internal/moment"
-	"github.com/recess-go/recess/core/cmd/recess/internal/report"
+	"github.com/recess-go/recess/core/internal/schema"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -59,7 +59,7 @@ func (c *runCommand) run(ctx context.Context, s *session) error {
 	}
 	path, err := exec.LookPath(args[0])
 	if err != nil {
-		fmt.Fprintf(s.Err, "%s: %s cannot be run: %v\nNothing was changed.\n", s.Program, report.Clean(args[0]), err)
+		fmt.Fprintf(s.Err, "%s: %s cannot be run: %v\nNothing was changed.\n", s.Program, schema.Clean(args[0]), err)
 		return errSaid{map[bool]int{true: exitNotFound, false: exitNotExecutable}[errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist)]}
 	}
 	backend, done, err := s.open(ctx)
@@ -151,7 +151,7 @@ func (e *errand) run(ctx context.Context) error {
 	defer e.letGo()
 	if err := e.drain(ctx); err != nil {
 		f := e.failureOf(err)
-		e.say("%s", report.CleanLines(f.Message))
+		e.say("%s", schema.CleanLines(f.Message))
 		return e.undone(f.Exit)
 	}
 	e.group()
@@ -159,7 +159,7 @@ func (e *errand) run(ctx context.Context) error {
 		defer e.tie()()
 	}
 	if err := e.cmd.Start(); err != nil {
-		e.say("%s cannot be run: %v", report.Clean(e.name), err)
+		e.say("%s cannot be run: %v", schema.Clean(e.name), err)
 		return e.undone(exitNotExecutable)
 	}
 	code := e.wait(ctx)
@@ -174,11 +174,11 @@ func (e *errand) leave(code int) int {
 		e.stayClosed(code)
 		return code
 	case code != 0:
-		e.say("%s failed (exit code %d).", report.Clean(e.name), code)
+		e.say("%s failed (exit code %d).", schema.Clean(e.name), code)
 		e.reopen()
 		return code
 	}
-	e.say("%s succeeded.", report.Clean(e.name))
+	e.say("%s succeeded.", schema.Clean(e.name))
 	if exit := e.reopen(); exit != 0 {
 		return exit
 	}
@@ -190,11 +190,11 @@ func (e *errand) leave(code int) int {
 
 // stayClosed says that the site stays closed after a failure, and takes off the lease, which is for a runner that dies.
 func (e *errand) stayClosed(code int) {
-	name := report.Clean(e.name)
+	name := schema.Clean(e.name)
 	if e.window.Lease != nil {
 		if err := e.insist(e.unlease(code)); err != nil {
 			e.say("%s failed (exit code %d), and what it has left behind may be half done.\n%s\nTo close the site: %s",
-				name, code, e.unheld(err), e.commandFor("on", report.Window{Scope: e.opening.Scope}))
+				name, code, e.unheld(err), e.commandFor("on", schema.Window{Scope: e.opening.Scope}))
 			return
 		}
 	}
@@ -202,11 +202,11 @@ func (e *errand) stayClosed(code int) {
 		name, code, e.place(), e.off())
 }
 
-func (e *errand) place() string { return report.Place(e.opening.Scope) }
+func (e *errand) place() string { return schema.Place(e.opening.Scope) }
 
 // off is the command that ends the window.
 func (e *errand) off() string {
-	return e.commandFor("off", report.Window{Scope: e.opening.Scope, Name: e.opening.Name})
+	return e.commandFor("off", schema.Window{Scope: e.opening.Scope, Name: e.opening.Name})
 }
 
 // close opens the window. It is not interrupted: what was half written would leave open whether the site is closed.
@@ -225,12 +225,12 @@ func (e *errand) close(ctx context.Context) error {
 	case !errors.Is(err, recess.ErrUnreachable):
 		return err
 	}
-	e.say("%s", report.CleanLines(e.failureOf(err).Message))
+	e.say("%s", schema.CleanLines(e.failureOf(err).Message))
 	way := e.off()
 	if e.opening.Lease != 0 {
 		way += ", or wait: it is over by itself after " + moment.Words(e.opening.Lease)
 	}
-	e.say("%s was not started. It is not known whether maintenance is on: see %s status. If it is: %s", report.Clean(e.name), e.Program, way)
+	e.say("%s was not started. It is not known whether maintenance is on: see %s status. If it is: %s", schema.Clean(e.name), e.Program, way)
 	return errSaid{exitUnreachable}
 }
 
@@ -260,7 +260,7 @@ func (e *errand) drain(ctx context.Context) error {
 
 // undone opens the site again after the command was not started.
 func (e *errand) undone(exit int) error {
-	e.say("%s was not started.", report.Clean(e.name))
+	e.say("%s was not started.", schema.Clean(e.name))
 	if failed := e.reopen(); failed != 0 {
 		return errSaid{failed}
 	}
@@ -302,7 +302,7 @@ func (e *errand) insist(change func(context.Context) error) error {
 		case !errors.Is(err, recess.ErrUnreachable):
 			return err
 		case !told:
-			e.say("%s; trying again", report.CleanLines(e.failureOf(err).Message))
+			e.say("%s; trying again", schema.CleanLines(e.failureOf(err).Message))
 			told = true
 		}
 		select {
@@ -322,7 +322,7 @@ func (e *errand) attempt(ctx context.Context, change func(context.Context) error
 }
 
 func (e *errand) stuck(f failure) int {
-	e.say("%s", report.CleanLines(f.Message))
+	e.say("%s", schema.CleanLines(f.Message))
 	stays := "stays ON for " + e.place()
 	if l := e.window.Lease; l != nil {
 		stays += ", until its lease of " + moment.Words(l.TTL) + " is over"
@@ -344,10 +344,10 @@ func (e *errand) wait(ctx context.Context) int {
 		case <-ended:
 			return exitCode(e.cmd.ProcessState)
 		case err := <-e.trouble:
-			e.say("%s; trying again", report.CleanLines(e.failureOf(err).Message))
+			e.say("%s; trying again", schema.CleanLines(e.failureOf(err).Message))
 		case <-lost:
 			lost = nil
-			e.say("%s\n%s is told to end: requests may run beside it from now on.", report.CleanLines(e.failureOf(e.why).Message), report.Clean(e.name))
+			e.say("%s\n%s is told to end: requests may run beside it from now on.", schema.CleanLines(e.failureOf(e.why).Message), schema.Clean(e.name))
 			e.pass(terminate)
 		case sig := <-e.signals:
 			asked = true

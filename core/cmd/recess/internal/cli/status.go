@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	recess "github.com/recess-go/recess/core"
-	"github.com/recess-go/recess/core/cmd/recess/internal/report"
+	"github.com/recess-go/recess/core/internal/schema"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -20,7 +20,7 @@ func (c *statusCommand) run(ctx context.Context, s *session) error {
 		status.Exists, status.Problem = false, s.redact(err.Error())
 	}
 	if s.globals.JSON {
-		if err := report.WriteJSON(s.Out, status, true); err != nil {
+		if err := schema.WriteJSON(s.Out, status, true); err != nil {
 			return err
 		}
 	} else {
@@ -36,21 +36,21 @@ func (c *statusCommand) run(ctx context.Context, s *session) error {
 }
 
 // look reads the state once.
-func (s *session) look(ctx context.Context) (report.Status, error) {
+func (s *session) look(ctx context.Context) (schema.Status, error) {
 	backend, done, err := s.open(ctx)
 	if err != nil {
-		return report.Status{}, err
+		return schema.Status{}, err
 	}
 	defer done()
 	bounded, cancel := context.WithTimeout(ctx, s.globals.Timeout.Duration)
 	defer cancel()
 	doc, err := state.Read(bounded, backend)
 	if err != nil {
-		return report.Status{}, interrupted(ctx, fmt.Errorf("%w: %w", recess.ErrUnreachable, err))
+		return schema.Status{}, interrupted(ctx, fmt.Errorf("%w: %w", recess.ErrUnreachable, err))
 	}
 	current, err := decode(doc)
 	if err != nil {
-		return report.Status{}, err
+		return schema.Status{}, err
 	}
 	status := s.statusOf(current)
 	status.Exists = doc.Rev != state.None

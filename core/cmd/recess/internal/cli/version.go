@@ -7,7 +7,7 @@ import (
 	"runtime/debug"
 
 	"github.com/recess-go/recess/core/cmd/recess/internal/completion"
-	"github.com/recess-go/recess/core/cmd/recess/internal/report"
+	"github.com/recess-go/recess/core/internal/schema"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -25,7 +25,7 @@ type build struct {
 func (versionCommand) run(_ context.Context, s *session) error {
 	b := build{moduleVersion(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, state.Version}
 	if s.globals.JSON {
-		return report.WriteJSON(s.Out, b, true)
+		return schema.WriteJSON(s.Out, b, true)
 	}
 	_, err := fmt.Fprintf(s.Out, "%s %s (%s, %s; state document version %d)\n", s.Program, b.Version, b.Go, b.Platform, b.Schema)
 	return err

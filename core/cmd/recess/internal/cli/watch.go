@@ -8,6 +8,7 @@ import (
 
 	recess "github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/cmd/recess/internal/report"
+	"github.com/recess-go/recess/core/internal/schema"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -234,12 +235,12 @@ func (w *watcher) tell(e report.Event, now time.Time) error {
 	status := w.session.statusOf(w.current)
 	e.Active, e.Revision = status.Active, status.Revision
 	if w.session.globals.JSON {
-		return report.WriteJSON(w.session.Out, e, false)
+		return schema.WriteJSON(w.session.Out, e, false)
 	}
 	return w.session.printer.Event(&e, w.place)
 }
 
-func described(w state.Window) *report.Window {
-	window := report.WindowOf(w)
+func described(w state.Window) *schema.Window {
+	window := schema.WindowOf(w)
 	return &window
 }

@@ -2,14 +2,16 @@ package report
 
 import (
 	"fmt"
+
+	"github.com/recess-go/recess/core/internal/schema"
 )
 
 // Diagnosis is what "doctor --json" writes. Members are only ever added.
 type Diagnosis struct {
-	State     string     `json:"state"`   // the state URL without its secrets; "" if the application brought the backend
-	Healthy   bool       `json:"healthy"` // no check is bad
-	Checks    []Check    `json:"checks"`
-	Instances []Instance `json:"instances"`
+	State     string            `json:"state"`   // the state URL without its secrets; "" if the application brought the backend
+	Healthy   bool              `json:"healthy"` // no check is bad
+	Checks    []Check           `json:"checks"`
+	Instances []schema.Instance `json:"instances"`
 }
 
 // Check is one thing that was looked at.
@@ -36,9 +38,9 @@ func (p *Printer) Diagnosis(d *Diagnosis, place string) {
 	p.printf("State: %s.\n\n", place)
 	colors := map[Result]string{OK: green, Note: green, Warning: yellow, Bad: red}
 	for _, c := range d.Checks {
-		p.printf("%s  %-10s %s\n", p.paint(colors[c.Result], pad(string(c.Result))), c.Name, Clean(c.Text))
+		p.printf("%s  %-10s %s\n", p.paint(colors[c.Result], pad(string(c.Result))), c.Name, schema.Clean(c.Text))
 		if c.Advice != "" {
-			p.printf("%20s%s\n", "", Clean(c.Advice))
+			p.printf("%20s%s\n", "", schema.Clean(c.Advice))
 		}
 	}
 	if len(d.Instances) > 0 {
@@ -54,20 +56,20 @@ func pad(result string) string {
 	return result + "       "[:width-len(result)]
 }
 
-func (p *Printer) instance(i *Instance) string {
-	text := p.paint(bold, Clean(i.ID))
+func (p *Printer) instance(i *schema.Instance) string {
+	text := p.paint(bold, schema.Clean(i.ID))
 	if i.Host != "" {
-		text += " on " + Clean(i.Host)
+		text += " on " + schema.Clean(i.Host)
 	}
-	text += ": " + Clean(string(i.Follower))
+	text += ": " + schema.Clean(string(i.Follower))
 	if i.Revision > 0 {
 		text += fmt.Sprintf(", revision %d", i.Revision)
 	}
 	if i.Source != "" {
-		text += ", from " + Clean(i.Source)
+		text += ", from " + schema.Clean(i.Source)
 	}
 	if i.LastError != "" {
-		text += "; " + Clean(i.LastError)
+		text += "; " + schema.Clean(i.LastError)
 	}
 	return text
 }

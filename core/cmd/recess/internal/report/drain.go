@@ -7,6 +7,7 @@ import (
 
 	recess "github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/cmd/recess/internal/moment"
+	"github.com/recess-go/recess/core/internal/schema"
 )
 
 // Drain is an event of "drain --json" and "on --drain --json". Members are only ever added.
@@ -15,14 +16,14 @@ type Drain struct {
 	Event     string          `json:"event"`   // "progress", "drained" or "not_drained"
 	Drained   int             `json:"drained"` // of the instances, with those that have ended
 	Revision  int64           `json:"revision"`
-	Windows   []Window        `json:"windows"` // that it is drained for
+	Windows   []schema.Window `json:"windows"` // that it is drained for
 	Instances []DrainInstance `json:"instances"`
 	Trouble   string          `json:"trouble"` // why the backend could not be asked; "" if it was
 }
 
 // DrainInstance is an instance in a drain.
 type DrainInstance struct {
-	Instance
+	schema.Instance
 	Phase   recess.DrainPhase `json:"phase"`
 	Earlier int64             `json:"earlier"` // requests that it admitted before, and that run still
 	Oldest  []recess.Work     `json:"oldest"`  // of these, what has a name: the oldest, at most five
@@ -33,13 +34,13 @@ type DrainInstance struct {
 func DrainOf(event string, p *recess.Progress, now time.Time) Drain {
 	d := Drain{
 		At: now.UTC(), Event: event, Drained: p.Count(recess.Drained) + p.Count(recess.Left), Revision: p.Revision,
-		Windows: Windows(p.Windows), Instances: []DrainInstance{},
+		Windows: schema.Windows(p.Windows), Instances: []DrainInstance{},
 	}
 	if p.Trouble != nil {
 		d.Trouble = p.Trouble.Error()
 	}
 	for _, i := range p.Instances {
-		about := InstancesOf([]recess.Instance{i.Instance})[0]
+		about := schema.InstancesOf([]recess.Instance{i.Instance})[0]
 		d.Instances = append(d.Instances, DrainInstance{about, i.Phase, i.Earlier, append([]recess.Work{}, i.Oldest...), i.Words()})
 	}
 	return d
@@ -86,7 +87,7 @@ func (d *Drain) oldest() string {
 	if where == "" {
 		return ""
 	}
-	return fmt.Sprintf(", the oldest: %s on %s", Clean(first.String()), Clean(where))
+	return fmt.Sprintf(", the oldest: %s on %s", schema.Clean(first.String()), schema.Clean(where))
 }
 
 func count(n int64, what string) string {
@@ -122,14 +123,14 @@ func (p *Printer) DrainChange(d *Drain, i *DrainInstance) {
 	case recess.Lost, recess.Unable:
 		color = red
 	}
-	text := fmt.Sprintf("%s  %-9s  %s", moment.Format(d.At, p.Loc), i.Phase, Clean(i.ID))
+	text := fmt.Sprintf("%s  %-9s  %s", moment.Format(d.At, p.Loc), i.Phase, schema.Clean(i.ID))
 	if i.Phase != recess.Drained && i.Phase != recess.Left {
-		text += " " + Clean(i.Text)
+		text += " " + schema.Clean(i.Text)
 	}
 	p.printf("%s\n", p.paint(color, text))
 }
 
 // DrainTrouble writes a line about a backend that does not answer.
 func (p *Printer) DrainTrouble(d *Drain) {
-	p.printf("%s\n", p.paint(red, fmt.Sprintf("%s  %-9s  %s", moment.Format(d.At, p.Loc), "waiting", Clean(d.Trouble))))
+	p.printf("%s\n", p.paint(red, fmt.Sprintf("%s  %-9s  %s", moment.Format(d.At, p.Loc), "waiting", schema.Clean(d.Trouble))))
 }

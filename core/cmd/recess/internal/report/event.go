@@ -5,21 +5,22 @@ import (
 	"time"
 
 	"github.com/recess-go/recess/core/cmd/recess/internal/moment"
+	"github.com/recess-go/recess/core/internal/schema"
 )
 
 // Event is a line of "watch --json".
 type Event struct {
-	At       time.Time `json:"at"`
-	Event    string    `json:"event"`
-	Active   bool      `json:"active"`           // after the event
-	Revision int64     `json:"revision"`         // after the event; 0 if the document is unnumbered
-	Window   *Window   `json:"window,omitempty"` // the one concerned
-	Pass     *Pass     `json:"pass,omitempty"`   // the one concerned
-	Action   string    `json:"action,omitempty"` // the command that caused it
-	By       *Actor    `json:"by,omitempty"`     // who gave it
-	Reason   string    `json:"reason,omitempty"` // as given with it
-	Error    string    `json:"error,omitempty"`  // of unreachable, invalid and lost
-	Status   *Status   `json:"status,omitempty"` // of watching
+	At       time.Time      `json:"at"`
+	Event    string         `json:"event"`
+	Active   bool           `json:"active"`           // after the event
+	Revision int64          `json:"revision"`         // after the event; 0 if the document is unnumbered
+	Window   *schema.Window `json:"window,omitempty"` // the one concerned
+	Pass     *schema.Pass   `json:"pass,omitempty"`   // the one concerned
+	Action   string         `json:"action,omitempty"` // the command that caused it
+	By       *schema.Actor  `json:"by,omitempty"`     // who gave it
+	Reason   string         `json:"reason,omitempty"` // as given with it
+	Error    string         `json:"error,omitempty"`  // of unreachable, invalid and lost
+	Status   *schema.Status `json:"status,omitempty"` // of watching
 }
 
 // Event writes an event as one line; "watching" also lists what there is.
@@ -32,9 +33,9 @@ func (p *Printer) Event(e *Event, place string) error {
 	case e.Window != nil:
 		text += "  " + p.about(e)
 	case e.Pass != nil:
-		text += fmt.Sprintf("  %s  for %s, until %s", Clean(e.Pass.ID), Clean(e.Pass.For), moment.Format(e.Pass.ExpiresAt, p.Loc))
+		text += fmt.Sprintf("  %s  for %s, until %s", schema.Clean(e.Pass.ID), schema.Clean(e.Pass.For), moment.Format(e.Pass.ExpiresAt, p.Loc))
 	case e.Error != "":
-		text += "  " + Clean(e.Error)
+		text += "  " + schema.Clean(e.Error)
 	}
 	if e.By != nil {
 		if who := e.By.Who(); who != "" {
@@ -42,7 +43,7 @@ func (p *Printer) Event(e *Event, place string) error {
 		}
 	}
 	if e.Reason != "" {
-		text += " – " + Clean(e.Reason)
+		text += " – " + schema.Clean(e.Reason)
 	}
 	color := yellow
 	switch {

@@ -4,19 +4,20 @@ import (
 	"fmt"
 
 	"github.com/recess-go/recess/core/cmd/recess/internal/moment"
+	"github.com/recess-go/recess/core/internal/schema"
 )
 
 // Pass writes one pass in lines.
-func (p *Printer) Pass(pass *Pass) {
-	p.printf("  %s  for %s\n", p.paint(bold, Clean(pass.ID)), Clean(pass.For))
+func (p *Printer) Pass(pass *schema.Pass) {
+	p.printf("  %s  for %s\n", p.paint(bold, schema.Clean(pass.ID)), schema.Clean(pass.For))
 	place := "every window"
 	switch {
 	case pass.Occurrence != nil:
-		place = fmt.Sprintf("window %s, the time from %s", Clean(pass.Window), moment.Format(*pass.Occurrence, p.Loc))
+		place = fmt.Sprintf("window %s, the time from %s", schema.Clean(pass.Window), moment.Format(*pass.Occurrence, p.Loc))
 	case pass.Window != "":
-		place = "window " + Clean(pass.Window)
+		place = "window " + schema.Clean(pass.Window)
 	case pass.Scope != "":
-		place = "the windows of scope " + Clean(pass.Scope)
+		place = "the windows of scope " + schema.Clean(pass.Scope)
 	}
 	p.detail("lets in", place)
 	p.detail("until", p.moment(pass.ExpiresAt, "ends "+moment.In(pass.ExpiresAt, p.Now)))
@@ -34,7 +35,7 @@ func (p *Printer) Pass(pass *Pass) {
 }
 
 // Passes writes passes, or that there are none.
-func (p *Printer) Passes(passes []Pass) {
+func (p *Printer) Passes(passes []schema.Pass) {
 	if len(passes) == 0 {
 		p.printf("There are no passes.\n")
 		return

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/recess-go/recess/core/cmd/recess/internal/moment"
+	"github.com/recess-go/recess/core/internal/schema"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -26,10 +27,10 @@ const shownHistory = 5
 func (p *Printer) printf(format string, args ...any) { fmt.Fprintf(p.W, format, args...) }
 
 // Status writes all that is known. place says where the state is kept.
-func (p *Printer) Status(s *Status, place string) {
+func (p *Printer) Status(s *schema.Status, place string) {
 	p.Headline(s)
 	if s.Problem != "" {
-		p.printf("The state itself could not be read: %s\n", CleanLines(s.Problem))
+		p.printf("The state itself could not be read: %s\n", schema.CleanLines(s.Problem))
 	}
 	p.Group("Running", s.Running)
 	p.Group("Planned", s.Planned)
@@ -38,12 +39,12 @@ func (p *Printer) Status(s *Status, place string) {
 }
 
 // Headline writes the one sentence that counts.
-func (p *Printer) Headline(s *Status) {
+func (p *Printer) Headline(s *schema.Status) {
 	p.printf("%s\n", p.paint(colorOf(s), s.Headline()))
 }
 
 // Group writes windows with all that is known of them; nothing if there are none.
-func (p *Printer) Group(title string, windows []Window) {
+func (p *Printer) Group(title string, windows []schema.Window) {
 	if len(windows) == 0 {
 		return
 	}
@@ -53,11 +54,11 @@ func (p *Printer) Group(title string, windows []Window) {
 	}
 }
 
-func (p *Printer) window(w *Window) {
-	p.printf("  %s  %s, %s\n", p.paint(bold, Clean(w.ID)), Place(w.Scope), Clean(w.Mode))
-	p.detail("held as", Clean(w.Name))
+func (p *Printer) window(w *schema.Window) {
+	p.printf("  %s  %s, %s\n", p.paint(bold, schema.Clean(w.ID)), schema.Place(w.Scope), schema.Clean(w.Mode))
+	p.detail("held as", schema.Clean(w.Name))
 	if w.Repeat != nil {
-		p.detail("repeats", Clean(w.Repeat.Words))
+		p.detail("repeats", schema.Clean(w.Repeat.Words))
 	}
 	p.times(w)
 	p.next(w)
@@ -65,7 +66,7 @@ func (p *Printer) window(w *Window) {
 		p.detail("reopening", "from "+moment.Format(*w.RampAt, p.Loc)+" a growing share of the visitors is let in")
 	}
 	if w.Lease != nil {
-		p.detail("lease", "of "+Clean(w.Lease.Words)+": without a renewal it ends by itself")
+		p.detail("lease", "of "+schema.Clean(w.Lease.Words)+": without a renewal it ends by itself")
 	}
 	if w.Hold != nil {
 		p.detail("waiting", "a request waits "+moment.Words(time.Duration(*w.Hold)*time.Second)+" at most")
@@ -73,15 +74,15 @@ func (p *Printer) window(w *Window) {
 	for _, tag := range slices.Sorted(maps.Keys(w.Messages)) {
 		label := "message"
 		if tag != "" {
-			label = "message " + Clean(tag)
+			label = "message " + schema.Clean(tag)
 		}
-		p.detail(label, CleanLines(w.Messages[tag]))
+		p.detail(label, schema.CleanLines(w.Messages[tag]))
 	}
-	p.detail("reason", CleanLines(w.Reason))
+	p.detail("reason", schema.CleanLines(w.Reason))
 	p.detail("opened by", w.OpenedBy.Who())
 }
 
-func (p *Printer) times(w *Window) {
+func (p *Printer) times(w *schema.Window) {
 	switch {
 	case w.StartsAt == nil && w.OpenedAt != nil:
 		p.detail("since", p.moment(*w.OpenedAt, moment.Ago(*w.OpenedAt, p.Now)))
@@ -107,7 +108,7 @@ func (p *Printer) times(w *Window) {
 const shownNext = 3
 
 // next writes the occurrences that come next by the clocks of their zone, and in local time where that is another one.
-func (p *Printer) next(w *Window) {
+func (p *Printer) next(w *schema.Window) {
 	if w.Repeat == nil {
 		return
 	}
@@ -144,7 +145,7 @@ func (p *Printer) detail(label, text string) {
 }
 
 // history writes the last changes, the newest first.
-func (p *Printer) history(entries []Entry) {
+func (p *Printer) history(entries []schema.Entry) {
 	if len(entries) == 0 {
 		return
 	}
@@ -155,45 +156,45 @@ func (p *Printer) history(entries []Entry) {
 }
 
 // History writes changes with all that is known of them, the newest first.
-func (p *Printer) History(entries []Entry) {
+func (p *Printer) History(entries []schema.Entry) {
 	if len(entries) == 0 {
 		p.printf("Nothing was changed yet.\n")
 	}
 	for _, e := range slices.Backward(entries) {
-		head := fmt.Sprintf("revision %d  %s", e.Revision, Clean(e.Action))
+		head := fmt.Sprintf("revision %d  %s", e.Revision, schema.Clean(e.Action))
 		if e.At != nil {
 			head = p.moment(*e.At, moment.Ago(*e.At, p.Now)) + "  " + head
 		}
 		p.printf("%s\n", p.paint(bold, head))
 		p.detail("by", e.By.Who())
 		for _, w := range e.Windows {
-			p.detail("about", Clean(w))
+			p.detail("about", schema.Clean(w))
 		}
-		p.detail("reason", CleanLines(e.Reason))
-		p.detail("replaced", CleanLines(e.Replaced))
+		p.detail("reason", schema.CleanLines(e.Reason))
+		p.detail("replaced", schema.CleanLines(e.Replaced))
 	}
 }
 
-func (p *Printer) entry(e *Entry) string {
+func (p *Printer) entry(e *schema.Entry) string {
 	text := "          "
 	if e.At != nil {
 		text = moment.Format(*e.At, p.Loc)
 	}
-	text += "  " + Clean(e.Action)
+	text += "  " + schema.Clean(e.Action)
 	if who := e.By.Who(); who != "" {
 		text += " by " + who
 	}
 	if len(e.Windows) > 0 {
-		text += ": " + Clean(strings.Join(e.Windows, "; "))
+		text += ": " + schema.Clean(strings.Join(e.Windows, "; "))
 	}
 	if e.Reason != "" {
-		text += " – " + Clean(e.Reason)
+		text += " – " + schema.Clean(e.Reason)
 	}
 	return text
 }
 
 // Footer says where the state is kept, which one it is, and which zone the times are in.
-func (p *Printer) Footer(s *Status, place string) {
+func (p *Printer) Footer(s *schema.Status, place string) {
 	switch {
 	case s.Problem != "":
 		p.printf("\nState: %s.", place)
@@ -208,7 +209,7 @@ func (p *Printer) Footer(s *Status, place string) {
 }
 
 // List writes windows on a line each; nothing if there are none.
-func (p *Printer) List(title string, windows []Window, line func(*Window) string) {
+func (p *Printer) List(title string, windows []schema.Window, line func(*schema.Window) string) {
 	if len(windows) == 0 {
 		return
 	}
@@ -219,16 +220,16 @@ func (p *Printer) List(title string, windows []Window, line func(*Window) string
 }
 
 // Title is a window's name, place and mode.
-func (p *Printer) Title(w *Window) string {
-	text := fmt.Sprintf("%s  %s, %s", Clean(w.ID), Place(w.Scope), Clean(w.Mode))
+func (p *Printer) Title(w *schema.Window) string {
+	text := fmt.Sprintf("%s  %s, %s", schema.Clean(w.ID), schema.Place(w.Scope), schema.Clean(w.Mode))
 	if w.Name != "" {
-		text += ", held as " + Clean(w.Name)
+		text += ", held as " + schema.Clean(w.Name)
 	}
 	return text
 }
 
 // Brief is a window on one line, with the times that are yet to come.
-func (p *Printer) Brief(w *Window) string {
+func (p *Printer) Brief(w *schema.Window) string {
 	text := p.Title(w)
 	if w.StartsAt != nil && w.StartsAt.After(p.Now) {
 		text += ", from " + moment.Format(*w.StartsAt, p.Loc)
@@ -240,7 +241,7 @@ func (p *Printer) Brief(w *Window) string {
 		text += ", on a lease of " + moment.Words(time.Duration(w.Lease.TTL)*time.Second)
 	}
 	if w.Repeat != nil {
-		text += ", " + Clean(w.Repeat.Words)
+		text += ", " + schema.Clean(w.Repeat.Words)
 	}
 	return text
 }
@@ -253,7 +254,7 @@ const (
 	yellow = "1;33"
 )
 
-func colorOf(s *Status) string {
+func colorOf(s *schema.Status) string {
 	switch {
 	case s.Active:
 		return red

@@ -10,6 +10,7 @@ import (
 
 	recess "github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/cmd/recess/internal/report"
+	"github.com/recess-go/recess/core/internal/schema"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -58,7 +59,7 @@ func TestTheHeadlineSaysWhatVisitorsMeet(t *testing.T) {
 		{"forced off", []state.Window{{ID: "a", Mode: state.Full}}, recess.ForcedOff, false, "Maintenance is forced OFF: every request passes, whatever the state says."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := report.StatusOf(document(c.windows...), noon)
+			s := schema.StatusOf(document(c.windows...), noon)
 			s.Force(c.forced)
 			if got := s.Headline(); got != c.want || s.Active != c.active {
 				t.Errorf("says %q, active %v, want %q, %v", got, s.Active, c.want, c.active)
@@ -85,7 +86,7 @@ func TestAStatusShowsAllThatIsKnown(t *testing.T) {
 	}
 	var out bytes.Buffer
 	p := report.Printer{W: &out, Now: noon, Loc: berlin}
-	status := report.StatusOf(doc, noon)
+	status := schema.StatusOf(doc, noon)
 	p.Status(&status, "file:recess.json in /srv")
 	const want = `Maintenance is ON for scope eu (every request is refused).
 
@@ -126,7 +127,7 @@ func TestAHostileDocumentCannotCommandTheTerminal(t *testing.T) {
 	evil := state.Actor{Name: hostile, Host: hostile, Source: hostile}
 	doc := document(state.Window{ID: hostile, Name: hostile, Scope: hostile, Mode: hostile, Reason: hostile, OpenedBy: evil, Messages: map[string]string{hostile: hostile}})
 	doc.History = []state.Entry{{By: evil, Action: hostile, Windows: []string{hostile}, Reason: hostile}}
-	status := report.StatusOf(doc, noon)
+	status := schema.StatusOf(doc, noon)
 	status.Problem = hostile
 	var out bytes.Buffer
 	p := report.Printer{W: &out, Now: noon, Loc: time.UTC}
@@ -141,10 +142,10 @@ func TestAHostileDocumentCannotCommandTheTerminal(t *testing.T) {
 		t.Errorf("a control character got through: %q", out.String()[max(0, i-40):i+10])
 	}
 	out.Reset()
-	if err := report.WriteJSON(&out, status, true); err != nil {
+	if err := schema.WriteJSON(&out, status, true); err != nil {
 		t.Fatal(err)
 	}
-	var back report.Status
+	var back schema.Status
 	if strings.ContainsAny(out.String(), "\x1b\u009b\x07") {
 		t.Errorf("a control character got into the JSON: %q", out.String())
 	}
@@ -155,7 +156,7 @@ func TestAHostileDocumentCannotCommandTheTerminal(t *testing.T) {
 
 func TestCleanKeepsWordsOnTheirLine(t *testing.T) {
 	for text, want := range map[string]string{"a b": "a b", "a\n\tb": "a b", "x\xff": "x\uFFFD", "é\u0301 – ü": "é\u0301 – ü"} {
-		if got := report.Clean(text); got != want {
+		if got := schema.Clean(text); got != want {
 			t.Errorf("Clean(%q) = %q, want %q", text, got, want)
 		}
 	}
@@ -163,7 +164,7 @@ func TestCleanKeepsWordsOnTheirLine(t *testing.T) {
 
 func TestAChangeTellsWhatEndedFromWhatWasCancelled(t *testing.T) {
 	running, planned := state.Window{ID: "r", Mode: state.Full}, state.Window{ID: "p", Mode: state.Full, Start: noon.Add(1)}
-	c := report.ChangeOf("off", &recess.Change{Ended: []state.Window{planned, running}}, noon)
+	c := schema.ChangeOf("off", &recess.Change{Ended: []state.Window{planned, running}}, noon)
 	if len(c.Ended) != 1 || c.Ended[0].ID != "r" || len(c.Cancelled) != 1 || c.Cancelled[0].ID != "p" || !c.Changed {
 		t.Errorf("ended %v, cancelled %v, changed %v", c.Ended, c.Cancelled, c.Changed)
 	}
@@ -171,7 +172,7 @@ func TestAChangeTellsWhatEndedFromWhatWasCancelled(t *testing.T) {
 
 func TestABarNamesTheOldestOfAllAndDoesNotWrap(t *testing.T) {
 	busy := func(id string, phase recess.DrainPhase, oldest ...recess.Work) report.DrainInstance {
-		return report.DrainInstance{Instance: report.Instance{ID: id}, Phase: phase, Earlier: 2, Oldest: oldest}
+		return report.DrainInstance{Instance: schema.Instance{ID: id}, Phase: phase, Earlier: 2, Oldest: oldest}
 	}
 	d := report.Drain{At: noon, Drained: 1, Instances: []report.DrainInstance{
 		busy("web-1", recess.Draining, recess.Work{Name: "GET /a", Age: 5_000}),
