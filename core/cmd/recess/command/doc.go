@@ -61,6 +61,7 @@
 //	pass revoke  {"revoked": [PASS], "passes": [PASS], "revision"}; passes are those that are left
 //	pass keygen  {"id", "key"}
 //	migrate   {"state", "needed"}
+//	explain   {"refused", "reason", "rule", "window", "client", "steps": [{"reason", "rule", "hit"}], "notes", "text"}
 //	history   {"revision", "history": [ENTRY as of status]}
 //	version   {"version", "go", "platform", "schema"}
 //	WINDOW    {"id", "name", "scope", "mode", "starts_at", "ends_at", "hold": null or seconds, "ramp_at": null or INSTANT, "share",

@@ -17,6 +17,8 @@ var documented = map[string]string{
 	"lease":      "ttl_seconds renewals",
 	"repeat":     "cron zone for_seconds after next_at",
 	"actor":      "name host source",
+	"verdict":    "refused reason rule window client steps notes text",
+	"step":       "reason rule hit",
 	"history":    "revision history",
 	"entry":      "revision at by action windows reason replaced",
 	"change":     "action changed opened updated ended cancelled recurring started anew unasked salvaged status",
@@ -36,7 +38,7 @@ var within = map[string]string{
 	"running": "window", "planned": "window", "opened": "window", "updated": "window", "ended": "window", "cancelled": "window",
 	"recurring": "window", "lease": "lease", "repeat": "repeat",
 	"opened_by": "actor", "by": "actor", "history": "entry", "status": "status", "error": "error",
-	"checks": "check", "pass": "pass", "passes": "pass", "revoked": "pass", "issued_by": "actor",
+	"checks": "check", "steps": "step", "pass": "pass", "passes": "pass", "revoked": "pass", "issued_by": "actor",
 }
 
 // members KIND [stdout|stderr] checks that the output is one JSON document with exactly the members of that kind, at all depths.

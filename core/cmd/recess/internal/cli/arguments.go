@@ -20,7 +20,7 @@ type arguments struct {
 var valued = []string{"--state", "--timeout"}
 
 // What design.md names and this release does not bring yet. The parser would suggest what is spelled alike: on for run.
-var unreleasedCommands = []string{"explain", "preview"}
+var unreleasedCommands = []string{"preview"}
 
 // timed are the flags that take a time, and negative is one as people type it: the parser takes it for a flag.
 var (

@@ -36,7 +36,7 @@ func TestReadArguments(t *testing.T) {
 		{"a message with an equals sign", "on --message-de=a=b", "on", map[string]string{"de": "a=b"}, ""},
 		{"a negative length reaches the reader of times", "on --for -5m --timeout -.5s", "on --for=-5m --timeout=-.5s", nil, ""},
 		{"a flag after a flag stays one", "on --for --json", "on --for --json", nil, ""},
-		{"a command of a later release", "explain x", "", nil, "explain is not part of this release"},
+		{"a command of a later release", "preview x", "", nil, "preview is not part of this release"},
 		{"its help", "help preview", "", nil, "preview is not part of this release"},
 		{"with flags before it", "--timeout 1s preview", "", nil, "preview is not part of this release"},
 		{"the name of a later command as a value", "cancel run", "cancel run", nil, ""},

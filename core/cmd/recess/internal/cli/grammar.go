@@ -24,6 +24,7 @@ type grammar struct {
 	Run        runCommand        `cmd:"" help:"Close the site, drain it, run a command, and open the site again if that succeeds."`
 	Watch      watchCommand      `cmd:"" help:"Print every change as it happens, until interrupted."`
 	Pass       passCommands      `cmd:"" help:"Let single persons in while the site is closed."`
+	Explain    explainCommand    `cmd:"" help:"Say whether a request would get in, and why."`
 	Doctor     doctorCommand     `cmd:"" help:"Look at the state and all that follows it, and say what is wrong and what to do."`
 	Repair     repairCommand     `cmd:"" help:"Write a state anew that the backend has lost or rolled back."`
 	Migrate    migrateCommand    `cmd:"" help:"Prepare a store for the state: make its table or bucket."`
@@ -129,6 +130,23 @@ type cancelCommand struct {
 
 type statusCommand struct {
 	ExitCode bool `help:"Exit with 10 while something is refused, with 0 while nothing is."`
+}
+
+type explainCommand struct {
+	Path       string   `default:"/" placeholder:"PATH" help:"The request's path: ${default} by default."`
+	Method     string   `placeholder:"NAME" help:"Its method: GET by default."`
+	Host       string   `placeholder:"NAME" help:"The host that it asks for."`
+	IP         string   `name:"ip" placeholder:"ADDR" help:"The address that the service sees: the client's, or that of the proxy in front."`
+	Header     []string `sep:"none" placeholder:"LINE" help:"A header, as in \"X-Forwarded-For: 192.0.2.1\". Several times for several."`
+	User       string   `placeholder:"NAME" help:"Who is logged in. Without this, --staff, --superuser and --role: nobody."`
+	Staff      bool     `help:"The user is staff."`
+	Superuser  bool     `help:"The user is a superuser."`
+	Role       []string `placeholder:"NAME" help:"A role that the user has."`
+	Marker     string   `placeholder:"WORD" enum:",force-off,force-on" default:"" help:"How the route is marked: force-off or force-on."`
+	RouteScope []string `placeholder:"NAME" help:"A scope that the route is marked with."`
+	Service    *string  `placeholder:"URL" help:"Ask this running service: the address of its admin panel."`
+	TokenFile  *string  `placeholder:"PATH" help:"Where the token for that is, which may read; - is standard input."`
+	ExitCode   bool     `help:"Exit with 10 if the request is refused, with 0 if it gets in."`
 }
 
 type historyCommand struct {

@@ -47,6 +47,17 @@ A state that makes no sense is repaired by off: the broken text is kept, and it 
     PROGRAM status --exit-code || echo "not open, or not known"
 
 Exits with 1 if the state makes no sense and with 5 if it cannot be read.`,
+	"explain": `Tells for an imagined request what a real one would meet: the windows that cover it, each rule in the order in which they are asked, and how the client's address is found. Nothing is changed and nobody's session is ended.
+
+    PROGRAM explain --path /checkout/cart --ip 192.0.2.7
+    PROGRAM explain --path /api/orders --method POST --user alice --role ops
+    PROGRAM explain --ip 10.0.0.1 --header "X-Forwarded-For: 203.0.113.9"
+
+Without --service the answer is by the document and by the RECESS_* variables that are set here, so a configuration can be tried before it is deployed. A running service knows also what its code says:
+
+    PROGRAM explain --service https://shop.example/maintenance --token-file token --path /checkout/cart
+
+Exits with 0 whatever the answer is; with --exit-code, with 10 if it is no.`,
 	"history": `The document keeps the last fifty changes: when each was made by its writer's clock, by whom and from where, what it did, and why, as far as somebody said so. The newest comes first.
 
     PROGRAM history
