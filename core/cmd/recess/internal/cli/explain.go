@@ -206,7 +206,7 @@ func (c *explainCommand) token(s *session) (string, error) {
 		if err != nil {
 			return "", usage("--token-file: %s", err)
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }() // it was only read
 		in = file
 	}
 	data, err := io.ReadAll(io.LimitReader(in, maxToken))
