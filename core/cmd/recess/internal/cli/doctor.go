@@ -39,6 +39,7 @@ func (doctorCommand) run(ctx context.Context, s *session) error {
 		d.fleet(ctx, backend)
 	}
 	d.snapshot()
+	d.configuration(ctx)
 	if s.globals.JSON {
 		err = schema.WriteJSON(s.Out, d.Diagnosis, true)
 	} else {

@@ -7,19 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 
-	recess "github.com/recess-go/recess/core"
-	"github.com/recess-go/recess/core/config"
 	"github.com/recess-go/recess/core/internal/schema"
-	"github.com/recess-go/recess/core/state"
-	"github.com/recess-go/recess/core/state/memstate"
 )
 
 func (c *explainCommand) run(ctx context.Context, s *session) error {
@@ -76,56 +70,6 @@ func (c *explainCommand) question() (*schema.Question, error) {
 		q.User = &schema.Asker{Name: c.User, Staff: c.Staff, Superuser: c.Superuser, Roles: c.Role}
 	}
 	return q, nil
-}
-
-// rehearse decides by the environment's policy and the document as it is now. The engine follows a copy: whoever asks a
-// question is no instance of the fleet.
-func (s *session) rehearse(ctx context.Context, q *schema.Question) (schema.Verdict, error) {
-	copied := memstate.New(memstate.Config{})
-	defer func() { _ = copied.Close() }() // nothing is kept there
-	if s.forced == recess.NotForced {
-		if err := s.copyTo(ctx, copied); err != nil {
-			return schema.Verdict{}, err
-		}
-	}
-	environ := slices.DeleteFunc(slices.Clone(s.Environ()), func(line string) bool {
-		name, _, _ := strings.Cut(line, "=")
-		return name == "RECESS_STATE" || name == "RECESS_SNAPSHOT" || name == "RECESS_INSTANCE"
-	})
-	c, err := config.Load(ctx, environ, recess.Config{Backend: copied, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return schema.Verdict{}, usage("%s", strings.TrimPrefix(err.Error(), "config: "))
-	}
-	engine, err := recess.New(ctx, c)
-	if err != nil {
-		return schema.Verdict{}, err
-	}
-	defer func() { _ = engine.Close() }() // it only waits
-	verdict, err := q.Ask(engine)
-	if err != nil {
-		return verdict, usage("%s", err)
-	}
-	return verdict, nil
-}
-
-func (s *session) copyTo(ctx context.Context, copied state.Backend) error {
-	backend, done, err := s.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	doc, err := state.Read(ctx, backend)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%w: %w", recess.ErrUnreachable, err)
-	case doc.Rev == state.None:
-		return nil
-	}
-	if _, err := decode(doc); err != nil {
-		return err
-	}
-	_, err = copied.Save(ctx, state.None, doc.Data)
-	return err
 }
 
 // maxAnswer bounds what a service may say.

@@ -151,7 +151,7 @@ A link that was not used yet is revoked with its pass.`,
     PROGRAM pass keygen --id 2027-01
 
 To change keys, put the new one before the old one, separated by a comma, and remove the old one when its passes are over.`,
-	"doctor": `Reads the document, asks who follows it, compares what they remember, and says what to type next. It changes nothing. The copy that RECESS_SNAPSHOT names is looked at too.
+	"doctor": `Reads the document, asks who follows it, compares what they remember, and says what to type next. It changes nothing. The copy that RECESS_SNAPSHOT names is looked at too. In the environment of a service its RECESS_* variables are: whether they can be used, what is let in or trusted that is too wide, whether health checks and operators get in while the site is closed.
 
     PROGRAM doctor
     PROGRAM doctor --json | jq '.checks[] | select(.result == "bad")'

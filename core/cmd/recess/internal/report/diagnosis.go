@@ -16,7 +16,7 @@ type Diagnosis struct {
 
 // Check is one thing that was looked at.
 type Check struct {
-	Name   string `json:"check"`  // "mode", "reading", "document", "instances", "memory", "snapshot"
+	Name   string `json:"check"`  // "mode", "reading", "document", "instances", "memory", "snapshot", "configuration", …
 	Result Result `json:"result"` // "ok", "note", "warning" or "bad"
 	Text   string `json:"text"`
 	Advice string `json:"advice"` // what to do; "" if nothing has to be done
