@@ -85,6 +85,18 @@ func (e *Engine) Preview(w state.Window, languages string) (*page.Answer, error)
 	return renderer.Execute(compiled.pageNotice(e.rules, e.now()), page.HTML, "", languages, "/", nil)
 }
 
+// Look is State that also says whether there is a document at all.
+func (c *Controller) Look(ctx context.Context) (s state.State, exists bool, err error) {
+	loaded, err := c.load(ctx)
+	if err != nil {
+		return state.State{}, false, err
+	}
+	if loaded.broken != nil {
+		return state.State{}, true, loaded.broken
+	}
+	return loaded.state, loaded.doc.Rev != state.None, nil
+}
+
 // Fleet returns the instances that follow the controller's backend: see [Fleet].
 func (c *Controller) Fleet(ctx context.Context) ([]Instance, error) {
 	if c.backend == nil { // a forced mode goes without one

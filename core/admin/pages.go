@@ -64,7 +64,7 @@ type view struct {
 }
 
 func (p *Panel) frame(w http.ResponseWriter, r *http.Request, c *caller) frame {
-	f := frame{Title: p.config.Title, Mount: p.mount, SignIn: p.config.SignIn, Who: c.Name, MayWrite: c.Right >= Write}
+	f := frame{Title: p.config.Title, Mount: p.mount, SignIn: p.config.SignIn, Who: schema.Clean(c.Name), MayWrite: c.Right >= Write}
 	if c.Right >= Read {
 		f.Token = p.issue(w, r)
 	}
@@ -305,8 +305,8 @@ func (p *Panel) preview(w http.ResponseWriter, r *http.Request, _ *caller) error
 func framedHere(policy string) string {
 	var kept []string
 	for directive := range strings.SplitSeq(policy, ";") {
-		directive = strings.TrimSpace(directive)
-		if name, _, _ := strings.Cut(directive, " "); directive != "" && name != "frame-ancestors" && name != "sandbox" {
+		words := strings.Fields(directive)
+		if len(words) > 0 && !strings.EqualFold(words[0], "frame-ancestors") && !strings.EqualFold(words[0], "sandbox") {
 			kept = append(kept, directive)
 		}
 	}
