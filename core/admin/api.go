@@ -93,7 +93,7 @@ func (o *openingOrder) opening(now time.Time) (recess.Opening, error) {
 	}
 	if o.Mode != "" {
 		mode, err := state.ParseMode(o.Mode)
-		if err != nil {
+		if err != nil || string(mode) != o.Mode {
 			return out, usage(fmt.Sprintf("mode: %.40q is none of full, readonly, hold, announce", o.Mode))
 		}
 		out.Mode = mode

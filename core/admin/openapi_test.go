@@ -268,7 +268,10 @@ func TestEveryCodeIsDescribed(t *testing.T) {
 // described compares an answer of the API with what openapi.json says of it.
 func described(t testing.TB, method, path string, got *httptest.ResponseRecorder) {
 	t.Helper()
-	operation := at(description(), "paths", path, strings.ToLower(strings.Replace(method, "HEAD", "GET", 1)))
+	var operation any
+	if method == strings.ToUpper(method) {
+		operation = at(description(), "paths", path, strings.ToLower(strings.Replace(method, "HEAD", "GET", 1)))
+	}
 	response := at(operation, "responses", fmt.Sprint(got.Code))
 	switch {
 	case got.Code == 404 && at(description(), "paths", path) == nil:
