@@ -108,15 +108,11 @@ func (c *Controller) Fleet(ctx context.Context) ([]Instance, error) {
 // userKey is where an adapter keeps who asks, for handlers that know nothing of its framework.
 type userKey struct{}
 
-// UserKey is the key under which [UserFrom] finds the user in a context: for frameworks whose contexts are no context.Context
-// of their own making.
-var UserKey any = userKey{}
-
 // WithUser returns a context that carries who is asking.
-func WithUser(ctx context.Context, u User) context.Context { return context.WithValue(ctx, UserKey, u) }
+func WithUser(ctx context.Context, u User) context.Context { return context.WithValue(ctx, userKey{}, u) }
 
 // UserFrom returns who is asking, as Hooks.User has said to the adapter that called the handler; the zero User is anonymous.
 func UserFrom(ctx context.Context) User {
-	u, _ := ctx.Value(UserKey).(User)
+	u, _ := ctx.Value(userKey{}).(User)
 	return u
 }

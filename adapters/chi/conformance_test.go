@@ -110,6 +110,8 @@ func (b *builder) route(r chi.Router, route *adaptertest.Route) {
 		handler = b.gate.Live
 	case adaptertest.Ready:
 		handler = b.gate.Ready
+	case adaptertest.Panel:
+		handler = b.gate.Panel(b.site.Panel).ServeHTTP
 	case adaptertest.Files:
 		r.Mount(pattern, http.StripPrefix(pattern, http.FileServer(http.Dir(route.Dir))))
 		return

@@ -129,6 +129,8 @@ func (b *builder) route(r fiber.Router, route *adaptertest.Route) {
 		handler = b.gate.Live
 	case adaptertest.Ready:
 		handler = b.gate.Ready
+	case adaptertest.Panel:
+		handler = b.gate.Panel(b.site.Panel)
 	case adaptertest.Files:
 		r.Static(pattern, route.Dir)
 		return

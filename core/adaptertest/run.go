@@ -24,6 +24,7 @@ func Run(t *testing.T, f Framework) {
 		{"counting", countingTests},
 		{"hold", holdTests},
 		{"stream", streamTests},
+		{"panel", panelTests},
 	} {
 		t.Run(topic.name, func(t *testing.T) {
 			for _, test := range topic.tests {

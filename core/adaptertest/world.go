@@ -60,6 +60,11 @@ func (f Framework) openOn(t testing.TB, listener net.Listener, connect func() (n
 	for _, change := range adjust {
 		change(w.site)
 	}
+	if w.site.paneling != nil {
+		if w.site.Panel, err = w.site.paneling(engine); err != nil {
+			t.Fatal(err)
+		}
+	}
 	w.notice = page.Notice{Mode: "full", RetryAfter: w.retryAfter()}
 	f.Serve(t, engine, w.site, listener)
 	return w

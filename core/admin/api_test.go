@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/internal/schema"
@@ -152,6 +153,32 @@ func TestTheHistoryKnowsWho(t *testing.T) {
 	s.is(order("/api/on", `{}`).bearer(writeToken), 200, "")
 	if got := s.state().History[0].By.Host; got != "an unknown address" {
 		t.Errorf("the address is %q", got)
+	}
+}
+
+// TestANameOutlivesItsRequest: a framework may use the memory of its strings again (fiber), and the engine keeps what it has
+// written where that cannot be read back.
+func TestANameOutlivesItsRequest(t *testing.T) {
+	memory := []byte("the first")
+	cut := new(atomic.Bool)
+	b := &backendOf{Backend: memstate.New(memstate.Config{})}
+	b.next = func(ctx context.Context) (state.Doc, error) {
+		if cut.Load() {
+			return state.Doc{}, errors.New("the wire is cut")
+		}
+		return state.Read(ctx, b.Backend)
+	}
+	b.save = func(ctx context.Context, old state.Rev, data []byte) (state.Rev, error) {
+		cut.Store(true)
+		return b.Backend.Save(ctx, old, data)
+	}
+	s := open(t, b, func(_ *recess.Policy, c *Config) {
+		c.Authorize = func(*http.Request) Access { return Access{Name: unsafe.String(&memory[0], len(memory)), Right: Write} }
+	})
+	s.is(order("/api/on", `{}`, "Sec-Fetch-Site: same-origin"), 200, "")
+	copy(memory, "somebody!")
+	if running := s.engine.Situation().Running; len(running) != 1 || running[0].OpenedBy.Name != "the first" {
+		t.Errorf("the engine has %+v", running)
 	}
 }
 
