@@ -191,6 +191,20 @@ func TestThrottle(t *testing.T) {
 	})
 }
 
+// TestPlaces: one customer is one place, however the address is written.
+func TestPlaces(t *testing.T) {
+	for a, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1/32", "::ffff:192.0.2.1": "192.0.2.1/32", "2001:db8::1": "2001:db8::/64", "fe80::1%eth0": "fe80::/64", "fe80::2%eth1": "fe80::/64",
+	} {
+		if got := place(netip.MustParseAddr(a)); got != netip.MustParsePrefix(want) {
+			t.Errorf("%s: %s, want %s", a, got, want)
+		}
+	}
+	if got := place(netip.Addr{}); got != (netip.Prefix{}) {
+		t.Errorf("nobody: %s", got)
+	}
+}
+
 // TestTheThrottleIsBounded: whoever has many addresses fills no memory, and those that are there stay.
 func TestTheThrottleIsBounded(t *testing.T) {
 	var th throttle
