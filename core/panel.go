@@ -109,7 +109,9 @@ func (c *Controller) Fleet(ctx context.Context) ([]Instance, error) {
 type userKey struct{}
 
 // WithUser returns a context that carries who is asking.
-func WithUser(ctx context.Context, u User) context.Context { return context.WithValue(ctx, userKey{}, u) }
+func WithUser(ctx context.Context, u User) context.Context {
+	return context.WithValue(ctx, userKey{}, u)
+}
 
 // UserFrom returns who is asking, as Hooks.User has said to the adapter that called the handler; the zero User is anonymous.
 func UserFrom(ctx context.Context) User {

@@ -257,11 +257,6 @@ func (b *backendOf) Save(ctx context.Context, old state.Rev, data []byte) (state
 	return b.Backend.Save(ctx, old, data)
 }
 
-// present is backendOf with the fleet of its backend.
-type present struct{ *backendOf }
-
-func (b present) Unwrap() state.Backend { return b.Backend }
-
 // buffer is a log that can be read.
 type buffer struct{ bytes.Buffer }
 
