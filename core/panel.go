@@ -85,6 +85,18 @@ func (e *Engine) Preview(w state.Window, languages string) (*page.Answer, error)
 	return renderer.Execute(compiled.pageNotice(e.rules, e.now()), page.HTML, "", languages, "/", nil)
 }
 
+// Look is State that also says whether there is a document at all.
+func (c *Controller) Look(ctx context.Context) (s state.State, exists bool, err error) {
+	loaded, err := c.load(ctx)
+	if err != nil {
+		return state.State{}, false, err
+	}
+	if loaded.broken != nil {
+		return state.State{}, true, loaded.broken
+	}
+	return loaded.state, loaded.doc.Rev != state.None, nil
+}
+
 // Fleet returns the instances that follow the controller's backend: see [Fleet].
 func (c *Controller) Fleet(ctx context.Context) ([]Instance, error) {
 	if c.backend == nil { // a forced mode goes without one
@@ -96,15 +108,13 @@ func (c *Controller) Fleet(ctx context.Context) ([]Instance, error) {
 // userKey is where an adapter keeps who asks, for handlers that know nothing of its framework.
 type userKey struct{}
 
-// UserKey is the key under which [UserFrom] finds the user in a context: for frameworks whose contexts are no context.Context
-// of their own making.
-var UserKey any = userKey{}
-
 // WithUser returns a context that carries who is asking.
-func WithUser(ctx context.Context, u User) context.Context { return context.WithValue(ctx, UserKey, u) }
+func WithUser(ctx context.Context, u User) context.Context {
+	return context.WithValue(ctx, userKey{}, u)
+}
 
 // UserFrom returns who is asking, as Hooks.User has said to the adapter that called the handler; the zero User is anonymous.
 func UserFrom(ctx context.Context) User {
-	u, _ := ctx.Value(UserKey).(User)
+	u, _ := ctx.Value(userKey{}).(User)
 	return u
 }

@@ -112,6 +112,8 @@ func (b *builder) route(r chi.Router, route *adaptertest.Route) {
 		handler = b.gate.Ready
 	case adaptertest.PassLink:
 		handler = b.gate.PassLink
+	case adaptertest.Panel:
+		handler = b.gate.Panel(b.site.Panel).ServeHTTP
 	case adaptertest.Files:
 		r.Mount(pattern, http.StripPrefix(pattern, http.FileServer(http.Dir(route.Dir))))
 		return

@@ -70,6 +70,8 @@ func (b *builder) route(into *echo.Group, r *adaptertest.Route) {
 		handler = b.gate.Ready
 	case r.Kind == adaptertest.PassLink:
 		handler = b.gate.PassLink
+	case r.Kind == adaptertest.Panel:
+		handler = b.gate.Panel(b.site.Panel)
 	}
 	if len(r.Methods) == 0 {
 		into.Any(pattern, handler, marks...)

@@ -131,6 +131,8 @@ func (b *builder) route(r fiber.Router, route *adaptertest.Route) {
 		handler = b.gate.Ready
 	case adaptertest.PassLink:
 		handler = b.gate.PassLink
+	case adaptertest.Panel:
+		handler = b.gate.Panel(b.site.Panel)
 	case adaptertest.Files:
 		r.Static(pattern, route.Dir)
 		return

@@ -113,16 +113,25 @@ func (g *Gate) Maintenance(c *fiber.Ctx) *recess.Maintenance {
 func (g *Gate) Panel(h http.Handler) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		caller := recess.Caller[*fiber.Ctx]{Hooks: &g.hooks, Context: c}
-		c.Context().SetUserValue(recess.UserKey, caller.SafeUser(g.engine)) // fasthttp's context is the request's
+		ctx := recess.WithUser(c.UserContext(), caller.SafeUser(g.engine))
 		return adaptor.HTTPHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			h.ServeHTTP(w, r)
-			for name := range w.Header() { // fiber will add them to what is there, where they are to replace it
+			r.Header = header(c)
+			h.ServeHTTP(w, r.WithContext(ctx)) // fasthttp's own is used again when the request has ended
+			for name := range w.Header() {     // fiber will add them to what is there, where they are to replace it
 				if name != fiber.HeaderSetCookie {
 					c.Response().Header.Del(name)
 				}
 			}
 		}))(c)
 	}
+}
+
+// header are all lines of the request's header, in strings of their own. (The adaptor keeps one line of each name.)
+func header(c *fiber.Ctx) http.Header {
+	all := make(http.Header)
+	c.Request().Header.VisitAll(func(name, value []byte) { all.Add(string(name), string(value)) })
+	all.Del(fiber.HeaderHost) // as net/http has it
+	return all
 }
 
 // Live and Ready answer probes, see [recess.Engine.LiveAnswer] and [recess.Engine.ReadyAnswer]: put them below

@@ -83,6 +83,8 @@ func (b *builder) route(into *gin.RouterGroup, r *adaptertest.Route) {
 		handler = b.gate.Ready
 	case adaptertest.PassLink:
 		handler = b.gate.PassLink
+	case adaptertest.Panel:
+		handler = b.gate.Panel(b.site.Panel)
 	}
 	chain := append(b.marks(r.Marks), handler)
 	if len(r.Methods) == 0 {

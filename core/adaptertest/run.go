@@ -26,6 +26,7 @@ func Run(t *testing.T, f Framework) {
 		{"stream", streamTests},
 		{"name", nameTests},
 		{"pass", passTests},
+		{"panel", panelTests},
 	} {
 		t.Run(topic.name, func(t *testing.T) {
 			for _, test := range topic.tests {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -58,8 +59,11 @@ type Site struct {
 	Gates int
 	// Answers is true if Hooks.Respond is to be set; see [Hooks].
 	Answers bool
+	// Panel is what routes of the kind Panel serve; nil where there are none.
+	Panel http.Handler
 
-	hooks hookBehaviour
+	hooks    hookBehaviour
+	paneling func(*recess.Engine) (http.Handler, error) // makes Panel
 
 	mu       sync.Mutex
 	runs     map[string][]string        // handlers that ran, by the request's id
@@ -111,6 +115,7 @@ const (
 	Live                 // the gate's answer to liveness probes
 	Ready                // and to readiness probes
 	PassLink             // the gate's page behind links to passes
+	Panel                // what the gate's Panel makes of Site.Panel
 	Events               // a long-lived one: the handler calls Site.Handle, which says goodbye when it is told to end
 	Deaf                 // as Events; it listens to its context only
 	Stubborn             // as Events; it listens to nothing

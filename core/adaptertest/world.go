@@ -71,6 +71,11 @@ func (f Framework) openWith(t testing.TB, backend state.Backend, listener net.Li
 	for _, change := range adjust {
 		change(w.site)
 	}
+	if w.site.paneling != nil {
+		if w.site.Panel, err = w.site.paneling(engine); err != nil {
+			t.Fatal(err)
+		}
+	}
 	w.notice = page.Notice{Mode: "full", RetryAfter: w.retryAfter()}
 	f.Serve(t, engine, w.site, listener)
 	return w

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -59,12 +60,11 @@ func (p *Panel) identify(r *http.Request) (c caller, err error) {
 		return c, nil
 	}
 	c.bearer = true
-	if wait := p.throttle.wait(c.address, time.Now()); wait > 0 {
+	known := p.token(token)
+	if wait := p.throttle.try(c.address, time.Now(), known != nil); wait > 0 {
 		return c, &fault{status: http.StatusTooManyRequests, code: "throttled", detail: "too many wrong tokens came from this address: wait a little", retry: wait}
 	}
-	known := p.token(token)
 	if known == nil {
-		p.throttle.failed(c.address, time.Now())
 		return c, &fault{status: http.StatusUnauthorized, code: "unauthorized", detail: "nobody has this token"}
 	}
 	c.Access = Access{Name: known.Name, Right: Read, SignedIn: true}
@@ -116,6 +116,7 @@ func (p *Panel) authorize(r *http.Request) (a Access) {
 type throttle struct {
 	mu    sync.Mutex
 	wrong map[netip.Prefix]failures
+	swept time.Time
 }
 
 type failures struct {
@@ -139,48 +140,43 @@ func place(a netip.Addr) netip.Prefix {
 	return p
 }
 
-// wait returns how long an address has to wait before it may try again; 0 if it may now.
-func (t *throttle) wait(a netip.Addr, now time.Time) time.Duration {
+// try takes an attempt down, if it is a wrong one. It returns how long the address has to wait before it may try again: then the
+// attempt does not count, be it right or wrong, or it would be known which. It returns 0 if it counts.
+func (t *throttle) try(a netip.Addr, now time.Time, right bool) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	f, known := t.wrong[t.key(a)]
-	if !known {
-		return 0
+	k := place(a)
+	f, known := t.wrong[k]
+	if !known && len(t.wrong) >= maxAddresses {
+		t.forget(now)
+		if len(t.wrong) >= maxAddresses {
+			k = netip.Prefix{}
+			f, known = t.wrong[k]
+		}
 	}
-	if left := f.at(now); left < 1 {
+	left := float64(wrongAtOnce)
+	if known {
+		left = f.at(now)
+	}
+	if left < 1 {
 		return time.Duration((1 - left) * float64(wrongEvery))
+	}
+	if !right {
+		if t.wrong == nil {
+			t.wrong = make(map[netip.Prefix]failures)
+		}
+		t.wrong[k] = failures{left - 1, now}
 	}
 	return 0
 }
 
-func (t *throttle) failed(a netip.Addr, now time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.wrong == nil {
-		t.wrong = make(map[netip.Prefix]failures)
+// forget drops who has made up for everything: not more often than every pause, for it looks at all.
+func (t *throttle) forget(now time.Time) {
+	if now.Sub(t.swept) < wrongEvery {
+		return
 	}
-	if len(t.wrong) >= maxAddresses {
-		for k, f := range t.wrong {
-			if f.at(now) >= wrongAtOnce {
-				delete(t.wrong, k)
-			}
-		}
-	}
-	k := t.key(a)
-	f, known := t.wrong[k]
-	if !known {
-		f = failures{wrongAtOnce, now}
-	}
-	t.wrong[k] = failures{f.at(now) - 1, now}
-}
-
-// key is where an address is counted. The lock is held.
-func (t *throttle) key(a netip.Addr) netip.Prefix {
-	k := place(a)
-	if _, known := t.wrong[k]; !known && len(t.wrong) >= maxAddresses {
-		return netip.Prefix{}
-	}
-	return k
+	t.swept = now
+	maps.DeleteFunc(t.wrong, func(_ netip.Prefix, f failures) bool { return f.at(now) >= wrongAtOnce })
 }
 
 func (f failures) at(now time.Time) float64 {

@@ -93,7 +93,7 @@ func (o *openingOrder) opening(now time.Time) (recess.Opening, error) {
 	}
 	if o.Mode != "" {
 		mode, err := state.ParseMode(o.Mode)
-		if err != nil {
+		if err != nil || string(mode) != o.Mode {
 			return out, usage(fmt.Sprintf("mode: %.40q is none of full, readonly, hold, announce", o.Mode))
 		}
 		out.Mode = mode
@@ -102,6 +102,8 @@ func (o *openingOrder) opening(now time.Time) (recess.Opening, error) {
 		out.Start = *o.StartsAt
 	}
 	switch {
+	case o.StartsAt != nil && o.StartsAt.IsZero(), o.EndsAt != nil && o.EndsAt.IsZero(): // the engine takes it for none
+		return out, usage("starts_at and ends_at: the year 1 is none that is meant: leave the member out, or write null")
 	case o.For != 0 && o.EndsAt != nil:
 		return out, usage("for and ends_at: both say when it ends")
 	case o.EndsAt != nil:
@@ -131,7 +133,7 @@ func (p *Panel) open(ctx context.Context, c *caller, action string, o *openingOr
 		return schema.Change{}, err
 	}
 	change, err := do(p.control(c), ctx, opening)
-	return p.changed(action, &change, err)
+	return p.changed(ctx, c, action, &change, err)
 }
 
 // An endingOrder is the body of off.
@@ -144,7 +146,7 @@ type endingOrder struct {
 
 func (p *Panel) off(ctx context.Context, c *caller, o *endingOrder) (schema.Change, error) {
 	change, err := p.control(c).Off(ctx, recess.Ending{Scope: o.Scope, Name: o.Name, Ramp: time.Duration(o.Ramp), Reason: o.Reason})
-	return p.changed("off", &change, err)
+	return p.changed(ctx, c, "off", &change, err)
 }
 
 // A cancellingOrder is the body of cancel: ids, or all of them.
@@ -158,16 +160,19 @@ func (p *Panel) cancel(ctx context.Context, c *caller, o *cancellingOrder) (sche
 		return schema.Change{}, usage("name the ids of the planned windows, or say all")
 	}
 	change, err := p.control(c).Cancel(ctx, o.IDs...)
-	return p.changed("cancel", &change, err)
+	return p.changed(ctx, c, "cancel", &change, err)
 }
 
-func (p *Panel) changed(action string, change *recess.Change, err error) (schema.Change, error) {
+func (p *Panel) changed(ctx context.Context, c *caller, action string, change *recess.Change, err error) (schema.Change, error) {
 	if err != nil {
 		return schema.Change{}, err
 	}
-	now := time.Now()
-	out := schema.ChangeOf(action, change, now)
-	out.Status.Force(p.engine.Forced())
+	out := schema.ChangeOf(action, change, time.Now())
+	if !out.Changed { // there may be no document
+		if _, exists, err := p.control(c).Look(ctx); err == nil {
+			out.Status.Exists = exists
+		}
+	}
 	return out, nil
 }
 
@@ -181,12 +186,16 @@ func (p *Panel) apiStatus(w http.ResponseWriter, r *http.Request, c *caller) err
 
 // status is what the document says now; while a mode is forced, what that says.
 func (p *Panel) status(ctx context.Context, c *caller) (schema.Status, error) {
-	s, err := p.control(c).State(ctx)
+	s, exists, err := p.control(c).Look(ctx)
 	forced := p.engine.Forced()
 	if err != nil && forced == recess.NotForced {
 		return schema.Status{}, err
 	}
 	status := schema.StatusOf(s, time.Now())
+	status.Exists = exists
+	if err != nil {
+		status.Problem = faultOf(err, time.Now()).detail
+	}
 	status.Force(forced)
 	return status, nil
 }
@@ -234,7 +243,7 @@ func (p *Panel) fleet(ctx context.Context, c *caller) (fleet, error) {
 	if seen != nil {
 		return out, seen.Trouble
 	}
-	if err != nil && !errors.Is(err, recess.ErrInvalidOrder) { // that nothing refuses is no fault
+	if err != nil && !errors.Is(err, recess.ErrInvalidOrder) && !errors.Is(err, recess.ErrForced) { // that nothing is drained is no fault
 		return out, err
 	}
 	instances, err := p.control(c).Fleet(ctx)

@@ -1,11 +1,13 @@
 package admin
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"html/template"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 
@@ -52,14 +54,14 @@ func New(c Config) (*Panel, error) {
 		faults = append(faults, errors.New("admin: Config.Authorize is missing: nobody could be told from anybody; admin.Superusers is one"))
 	}
 	control := strings.TrimSuffix(c.Engine.ControlPath(), "/")
-	mount := strings.TrimSuffix(c.Path, "/")
+	mount := cmp.Or(strings.TrimSuffix(c.Path, "/"), control)
 	switch {
 	case control == "":
 		faults = append(faults, errors.New("admin: Policy.ControlPath is not set: the panel could not be reached while the site is closed"))
-	case mount == "":
-		mount = control
-	case mount != path.Clean(mount) || mount != control && !strings.HasPrefix(mount, control+"/"):
+	case mount != control && !strings.HasPrefix(mount, control+"/"):
 		faults = append(faults, fmt.Errorf("admin: Config.Path %q is not below Policy.ControlPath %q: the panel could not be reached while the site is closed", c.Path, control))
+	case !plainPath(mount):
+		faults = append(faults, fmt.Errorf("admin: %q is no plain path: mount the panel at one of letters, digits, '-', '.', '_' and single slashes, as in /maintenance", mount))
 	}
 	if err := checkSignIn(c.SignIn); err != nil {
 		faults = append(faults, err)
@@ -82,11 +84,22 @@ func New(c Config) (*Panel, error) {
 	return p, nil
 }
 
+// plainPath reports whether a path is the same escaped and unescaped, for every browser and router, and in a cookie.
+func plainPath(mount string) bool {
+	return mount == path.Clean(mount) && strings.Trim(mount, "/-._abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == ""
+}
+
 // checkSignIn wants a path of this site or an address on the web: it becomes a link.
 func checkSignIn(target string) error {
-	if target == "" || strings.HasPrefix(target, "/") && !strings.HasPrefix(target, "//") && !strings.ContainsAny(target, "\\\r\n\t") ||
-		strings.HasPrefix(target, "https://") || strings.HasPrefix(target, "http://") {
+	if target == "" {
 		return nil
+	}
+	u, err := url.Parse(target)
+	if err == nil && !strings.Contains(target, "\\") {
+		local := u.Scheme == "" && u.Host == "" && strings.HasPrefix(u.Path, "/") && !strings.HasPrefix(target, "//")
+		if local || (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" {
+			return nil
+		}
 	}
 	return fmt.Errorf("admin: Config.SignIn %q: write a path of this site, as in /login, or a whole URL", target)
 }

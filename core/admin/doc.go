@@ -16,5 +16,5 @@
 //
 // Who may look and who may change is for [Config].Authorize to say, and for the tokens of Policy.AdminTokens
 // (RECESS_ADMIN_TOKENS). There is no default that lets anybody in. GET changes nothing; what changes something needs proof that
-// it was meant (docs/security.md).
+// it was meant (docs/admin.md).
 package admin

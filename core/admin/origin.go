@@ -11,8 +11,8 @@ import (
 // foreign returns why a request that would change something may have been made by another site in a browser that is signed in
 // here; nil if it was not. A bearer token proves enough: no browser sends one by itself.
 //
-// It asks for more than [http.CrossOriginProtection], which lets through what has neither Origin nor Fetch metadata, and an
-// Origin with user information (golang/go#78563).
+// It asks for more than [http.CrossOriginProtection], which lets through what has neither Origin nor Fetch metadata, an Origin
+// with user information (golang/go#78563), and one of http: where this is https.
 func (p *Panel) foreign(r *http.Request, c *caller) error {
 	if c.bearer {
 		return nil
@@ -22,6 +22,8 @@ func (p *Panel) foreign(r *http.Request, c *caller) error {
 	switch {
 	case len(origins) > 1 || len(origins) == 1 && !plainOrigin(origins[0]):
 		return denied("the request's Origin is none")
+	case r.TLS != nil && len(origins) == 1 && !strings.HasPrefix(origins[0], "https:"):
+		return denied("the request comes from a page that was not encrypted")
 	case p.origin.Check(r) != nil, site != "" && site != "same-origin":
 		return denied("the request comes from another site")
 	case site == "" && len(origins) == 0:
@@ -47,6 +49,7 @@ const (
 	secureCookie = "__Host-recess-form"
 	plainCookie  = "recess-form"
 	formToken    = "token" // the field's name
+	tokenLength  = 26      // of rand.Text
 )
 
 func trustworthy(r *http.Request) bool { return r.TLS != nil || r.Header.Get("Sec-Fetch-Site") != "" }
@@ -71,7 +74,7 @@ func (p *Panel) held(r *http.Request) (string, bool) {
 		name = secureCookie
 	}
 	cookies := r.CookiesNamed(name)
-	if len(cookies) != 1 || len(cookies[0].Value) != len(rand.Text()) || strings.Trim(cookies[0].Value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
+	if len(cookies) != 1 || len(cookies[0].Value) != tokenLength || strings.Trim(cookies[0].Value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
 		return "", false
 	}
 	return cookies[0].Value, true

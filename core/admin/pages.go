@@ -59,12 +59,12 @@ type view struct {
 	Instance string
 	Opening  openingForm // as it was sent, if it could not be done
 	Question questionForm
-	Verdict  *verdict
+	Verdict  *schema.Verdict
 	History  []schema.Entry // newest first
 }
 
 func (p *Panel) frame(w http.ResponseWriter, r *http.Request, c *caller) frame {
-	f := frame{Title: p.config.Title, Mount: p.mount, SignIn: p.config.SignIn, Who: c.Name, MayWrite: c.Right >= Write}
+	f := frame{Title: p.config.Title, Mount: p.mount, SignIn: p.config.SignIn, Who: schema.Clean(c.Name), MayWrite: c.Right >= Write}
 	if c.Right >= Read {
 		f.Token = p.issue(w, r)
 	}
@@ -305,8 +305,8 @@ func (p *Panel) preview(w http.ResponseWriter, r *http.Request, _ *caller) error
 func framedHere(policy string) string {
 	var kept []string
 	for directive := range strings.SplitSeq(policy, ";") {
-		directive = strings.TrimSpace(directive)
-		if name, _, _ := strings.Cut(directive, " "); directive != "" && name != "frame-ancestors" && name != "sandbox" {
+		words := strings.Fields(directive)
+		if len(words) > 0 && !strings.EqualFold(words[0], "frame-ancestors") && !strings.EqualFold(words[0], "sandbox") {
 			kept = append(kept, directive)
 		}
 	}
@@ -325,12 +325,12 @@ func (p *Panel) formExplain(w http.ResponseWriter, r *http.Request, c *caller) e
 		Method: value("method"), Host: value("host"), Path: value("path"), Address: value("address"), Forwarded: value("forwarded"),
 		User: value("user"), Roles: value("roles"), Marker: value("marker"), Scopes: value("scopes"), Staff: value("staff") != "", Superuser: value("superuser") != "",
 	}
-	q := question{Method: f.Method, Host: f.Host, Path: f.Path, Address: f.Address, Marker: f.Marker, Scopes: strings.FieldsFunc(f.Scopes, separates)}
+	q := schema.Question{Method: f.Method, Host: f.Host, Path: f.Path, Address: f.Address, Marker: f.Marker, Scopes: strings.FieldsFunc(f.Scopes, separates)}
 	if f.Forwarded != "" {
 		q.Headers = map[string]string{p.engine.ClientHeader(): f.Forwarded}
 	}
 	if f.User != "" || f.Staff || f.Superuser {
-		q.User = &asker{f.User, f.Staff, f.Superuser, strings.FieldsFunc(f.Roles, separates)}
+		q.User = &schema.Asker{Name: f.User, Staff: f.Staff, Superuser: f.Superuser, Roles: strings.FieldsFunc(f.Roles, separates)}
 	}
 	v, err := p.explain(r.Context(), c, &q)
 	if err != nil {

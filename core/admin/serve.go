@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
@@ -12,13 +13,14 @@ import (
 	"time"
 
 	"github.com/recess-go/recess/core"
+	"github.com/recess-go/recess/core/internal/schema"
 	"github.com/recess-go/recess/core/nethttp"
 	"github.com/recess-go/recess/core/page"
 	"github.com/recess-go/recess/core/state"
 )
 
-// maxBody bounds what a request may say: a message in every language fits in.
-const maxBody = 512 << 10
+// maxBody bounds what a request may say: what a document can hold fits in, as a form writes it.
+const maxBody = 4 * state.MaxSize
 
 // patience bounds how long the state backend may take for one request.
 const patience = 10 * time.Second
@@ -46,7 +48,7 @@ func (p *Panel) table() map[string]map[string]route {
 		"/panel.css": get(route{None, false, asset("panel.css", "text/css; charset=utf-8")}),
 		"/panel.js":  get(route{None, false, asset("panel.js", "text/javascript; charset=utf-8")}),
 
-		"/api/openapi.json": get(route{Read, false, asset("openapi.json", "application/json")}),
+		"/api/openapi.json": get(route{Read, false, (*Panel).openAPI}),
 		"/api/status":       get(route{Read, false, (*Panel).apiStatus}),
 		"/api/fleet":        get(route{Read, false, (*Panel).apiFleet}),
 		"/api/on":           post(route{Write, true, call((*Panel).on)}),
@@ -149,7 +151,7 @@ func (c *caller) who() string {
 	if c.Name == "" {
 		return "whoever is signed in"
 	}
-	return c.Name
+	return schema.Clean(c.Name)
 }
 
 // refuse says why a request cannot be done: to browsers on a page, to programs as problem+json.
@@ -201,23 +203,38 @@ func passLink(p *Panel, w http.ResponseWriter, r *http.Request, _ *caller) error
 
 // asset is one of the panel's own files.
 func asset(name, mediaType string) func(*Panel, http.ResponseWriter, *http.Request, *caller) error {
+	data := file(name)
+	return func(_ *Panel, w http.ResponseWriter, r *http.Request, _ *caller) error {
+		send(w, r, mediaType, data)
+		return nil
+	}
+}
+
+// openAPI is the API's description, with the address of this API.
+func (p *Panel) openAPI(w http.ResponseWriter, r *http.Request, _ *caller) error {
+	send(w, r, "application/json", bytes.Replace(file("openapi.json"), []byte(`"url": "/maintenance"`), []byte(`"url": "`+p.mount+`"`), 1))
+	return nil
+}
+
+func file(name string) []byte {
 	data, err := files.ReadFile("assets/" + name)
 	if err != nil {
 		panic(err) // it is built in
 	}
-	return func(_ *Panel, w http.ResponseWriter, r *http.Request, _ *caller) error {
-		w.Header().Set("Content-Type", mediaType)
-		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
-		if r.Method != http.MethodHead {
-			_, _ = w.Write(data) // whoever asked has gone
-		}
-		return nil
+	return data
+}
+
+func send(w http.ResponseWriter, r *http.Request, mediaType string, data []byte) {
+	w.Header().Set("Content-Type", mediaType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(data) // whoever asked has gone
 	}
 }
 
 // control changes the state in the name of a caller: who, and from which address, goes into the history.
 func (p *Panel) control(c *caller) *recess.Controller {
-	by := state.Actor{Name: c.Name, Host: "an unknown address", Source: "panel"}
+	by := state.Actor{Name: actorName(c.Name), Host: "an unknown address", Source: "panel"}
 	if c.address.IsValid() {
 		by.Host = c.address.String()
 	}
@@ -225,6 +242,14 @@ func (p *Panel) control(c *caller) *recess.Controller {
 		by.Source = "api"
 	}
 	return p.engine.Control(by)
+}
+
+// maxName bounds a name in the history, in bytes: what an application calls somebody must not keep him from changing anything.
+const maxName = 128
+
+// actorName is a name as the history keeps it: a copy, since frameworks reuse their strings (fiber).
+func actorName(name string) string {
+	return strings.Clone(strings.ToValidUTF8(name[:min(len(name), maxName)], ""))
 }
 
 func (p *Panel) address(r *http.Request) netip.Addr {

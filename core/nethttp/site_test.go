@@ -66,6 +66,8 @@ func (b *builder) route(prefix string, marks []adaptertest.Mark, r *adaptertest.
 		handler = http.HandlerFunc(b.gate.Ready)
 	case adaptertest.PassLink:
 		handler = http.HandlerFunc(b.gate.PassLink)
+	case adaptertest.Panel:
+		handler = b.gate.Panel(b.site.Panel)
 	case adaptertest.Files:
 		handler = http.StripPrefix(pattern, http.FileServer(http.Dir(r.Dir)))
 		pattern += "/"

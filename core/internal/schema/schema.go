@@ -209,11 +209,12 @@ func repeatOf(w state.Window) *Repeat {
 // shownNext is how many of the beginnings are shown that follow the one that runs or comes next.
 const shownNext = 3
 
+// instant is a time in UTC; null if there is none, or none that RFC 3339 can write: a document's history may say anything.
 func instant(t time.Time) *time.Time {
-	if t.IsZero() {
+	t = t.UTC()
+	if y := t.Year(); t.IsZero() || y < 0 || y > 9999 {
 		return nil
 	}
-	t = t.UTC()
 	return &t
 }
 
