@@ -12,6 +12,7 @@ import (
 
 	"github.com/recess-go/recess/core/clientip"
 	"github.com/recess-go/recess/core/page"
+	"github.com/recess-go/recess/core/pass"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -48,6 +49,9 @@ func (e *Engine) ControlPath() string { return e.rules.policy.ControlPath }
 
 // AdminTokens is Policy.AdminTokens.
 func (e *Engine) AdminTokens() []AdminToken { return slices.Clone(e.rules.policy.AdminTokens) }
+
+// Passes are Policy.PassKeys, ready to sign; nil if there are none.
+func (e *Engine) Passes() *pass.Ring { return e.rules.passes }
 
 // Forced is Policy.Force.
 func (e *Engine) Forced() Force { return e.rules.policy.Force }

@@ -48,12 +48,13 @@ func Superusers(r *http.Request) Access {
 type caller struct {
 	Access
 	address netip.Addr // the zero Addr if nobody can tell
+	origin  string     // the scheme and the host by which the request came
 	bearer  bool       // by a token, which no browser sends by itself
 }
 
 // identify finds out who is asking. A bearer token counts alone: a request that has one is never somebody's session.
 func (p *Panel) identify(r *http.Request) (c caller, err error) {
-	c.address = p.address(r)
+	c.address, c.origin = p.address(r), originOf(r)
 	token, ok := bearer(r)
 	if !ok {
 		c.Access = p.authorize(r)

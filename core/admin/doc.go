@@ -9,7 +9,7 @@
 // are below Policy.ControlPath, so it can be reached while the site is closed; it answers these:
 //
 //	/                   the panel
-//	/on /off /schedule /cancel /preview /explain    its forms: POST
+//	/on /off /schedule /cancel /preview /explain /passes/…    its forms: POST
 //	/api/               the JSON API, described by /api/openapi.json
 //	/pass               the page behind links to bypass passes, for anybody who has one
 //	/status /live /ready    what [recess.Engine.StatusAnswer] and its like say, to anybody

@@ -85,6 +85,8 @@ func TestTheSchemasAreTheTypes(t *testing.T) {
 		"Repeat": reflect.TypeFor[schema.Repeat](), "Actor": reflect.TypeFor[schema.Actor](), "Entry": reflect.TypeFor[schema.Entry](),
 		"Change": reflect.TypeFor[schema.Change](), "Fleet": reflect.TypeFor[fleet](), "Instance": reflect.TypeFor[instance](),
 		"Verdict": reflect.TypeFor[schema.Verdict](), "Step": reflect.TypeFor[schema.Step](), "Problem": reflect.TypeFor[problem](),
+		"PassOrder": reflect.TypeFor[passOrder](), "RevokingOrder": reflect.TypeFor[revokingOrder](), "Pass": reflect.TypeFor[schema.Pass](),
+		"Passes": reflect.TypeFor[schema.Passes](), "Issued": reflect.TypeFor[schema.Issued](), "Revocation": reflect.TypeFor[schema.Revocation](),
 	}
 	schemas := at(description(), "components", "schemas").(map[string]any)
 	if got, want := slices.Sorted(maps.Keys(schemas)), slices.Sorted(maps.Keys(types)); !slices.Equal(got, want) {
@@ -224,7 +226,7 @@ func testExamples(t *testing.T) {
 	for path, methods := range at(description(), "paths").(map[string]any) {
 		examples, _ := at(methods, "post", "requestBody", "content", "application/json", "examples").(map[string]any)
 		for name, example := range examples {
-			s := open(t, nil, func(p *recess.Policy, _ *Config) { p.Scopes = map[string][]string{"checkout": {"/checkout/**"}} })
+			s := open(t, nil, withKeys(t), func(p *recess.Policy, _ *Config) { p.Scopes = map[string][]string{"checkout": {"/checkout/**"}} })
 			body, _ := json.Marshal(at(example, "value"))
 			want := 200
 			if name == "one" {

@@ -22,7 +22,7 @@ var files embed.FS
 // parsePages reads the panel's templates, once.
 func (p *Panel) parsePages() *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{
-		"stamp": stamp, "clean": schema.CleanLines, "place": schema.Place, "join": strings.Join,
+		"stamp": stamp, "at": func(t time.Time) *time.Time { return &t }, "clean": schema.CleanLines, "place": schema.Place, "join": strings.Join,
 	}).ParseFS(files, "assets/*.html"))
 }
 
@@ -60,6 +60,10 @@ type view struct {
 	Opening  openingForm // as it was sent, if it could not be done
 	Question questionForm
 	Verdict  *schema.Verdict
+	Passes   []schema.Pass
+	HasKeys  bool // passes can be made
+	Pass     passForm
+	Issued   *schema.Issued // what was just made: it is shown this once
 	History  []schema.Entry // newest first
 }
 
@@ -90,6 +94,10 @@ func (p *Panel) show(w http.ResponseWriter, r *http.Request, c *caller, status i
 		v.NoFleet = faultOf(err, time.Now()).detail
 	}
 	v.Done = done[r.URL.Query().Get("done")]
+	if passes, err := p.passes(r.Context(), c); err == nil {
+		v.Passes = passes.Passes
+	}
+	v.HasKeys = p.engine.Passes() != nil
 	more(&v)
 	return p.render(w, r, status, "panel.html", &v)
 }
@@ -97,6 +105,7 @@ func (p *Panel) show(w http.ResponseWriter, r *http.Request, c *caller, status i
 // done is what a form has led to: a redirect names it, and names nothing else.
 var done = map[string]string{
 	"on": "The window is open.", "schedule": "The window is planned.", "off": "The windows are ended.", "cancel": "The plan is cancelled.",
+	"revoke":  "The pass is revoked: it lets nobody in any more.",
 	"nothing": "It was so already: nothing was changed.",
 }
 
