@@ -25,6 +25,7 @@ func Run(t *testing.T, f Framework) {
 		{"hold", holdTests},
 		{"stream", streamTests},
 		{"pass", passTests},
+		{"attack", attackTests},
 	} {
 		t.Run(topic.name, func(t *testing.T) {
 			for _, test := range topic.tests {
