@@ -26,6 +26,7 @@ func Run(t *testing.T, f Framework) {
 		{"stream", streamTests},
 		{"pass", passTests},
 		{"attack", attackTests},
+		{"disclosure", disclosureTests},
 	} {
 		t.Run(topic.name, func(t *testing.T) {
 			for _, test := range topic.tests {
