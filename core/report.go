@@ -1,6 +1,9 @@
 package recess
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // first reports whether this kind is named for the first time.
 func (e *Engine) first(kind string) bool {
@@ -35,10 +38,11 @@ func (e *Engine) warnUnknownScope(w *window) {
 
 // logWouldRefuse tells what a policy that only reports would have done.
 func (e *Engine) logWouldRefuse(r Request, d *Decision) {
-	path := r.Path()
-	if len(path) > 256 {
-		path = path[:256]
-	}
-	e.log.Info("would have been refused", "method", r.Method(), "path", fmt.Sprintf("%q", path), "reason", string(d.Reason),
+	method := strconv.Quote(clip(r.Method(), 32))
+	e.log.Info("would have been refused", "method", method[1:len(method)-1], "path", strconv.Quote(clip(r.Path(), 256)), "reason", string(d.Reason),
 		"window", d.Window)
 }
+
+// clip returns so much of what a client has sent as goes into a log. The frameworks use its bytes again, and handlers keep
+// records: quote it, which copies it too.
+func clip(sent string, most int) string { return sent[:min(len(sent), most)] }

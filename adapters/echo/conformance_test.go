@@ -15,6 +15,8 @@ var framework = adaptertest.Framework{Name: "echo", Serve: serve}
 
 func TestConformance(t *testing.T) { adaptertest.Run(t, framework) }
 
+func TestTriples(t *testing.T) { adaptertest.Triples(t, framework) }
+
 func FuzzDecisions(f *testing.F) { adaptertest.Fuzz(f, framework) }
 
 func BenchmarkHold(b *testing.B) { adaptertest.BenchHold(b, framework) }

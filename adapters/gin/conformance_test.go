@@ -20,6 +20,8 @@ var (
 func TestConformance(t *testing.T)              { adaptertest.Run(t, quiet) }
 func TestConformanceWithRedirects(t *testing.T) { adaptertest.Run(t, plain) }
 
+func TestTriples(t *testing.T) { adaptertest.Triples(t, quiet) }
+
 func FuzzDecisions(f *testing.F) { adaptertest.Fuzz(f, quiet) }
 
 func BenchmarkHold(b *testing.B) { adaptertest.BenchHold(b, quiet) }

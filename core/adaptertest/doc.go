@@ -8,6 +8,10 @@
 //		adaptertest.Run(t, adaptertest.Framework{Name: "gin", Serve: serve})
 //	}
 //
+//	func TestTriples(t *testing.T) {
+//		adaptertest.Triples(t, adaptertest.Framework{Name: "gin", Serve: serve})
+//	}
+//
 //	func serve(t testing.TB, engine *recess.Engine, site *adaptertest.Site, listener net.Listener) {
 //		router := gin.New()
 //		gate, err := recessgin.New(engine, adaptertest.Hooks(site, call))

@@ -1,10 +1,7 @@
 package adaptertest
 
 import (
-	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -42,48 +39,70 @@ func testPeer(t *testing.T, f Framework) {
 	w.passesByException(get("/orders", forgeries("203.0.113.7")...), "orders")
 }
 
+// forwarding is what a client, or a proxy, says in X-Forwarded-For, line by line. It lets in where the peer is a trusted proxy,
+// 10.0.0.0/8 are others, and 203.0.113.0/24 and 2001:db8::/32 are let in.
+type forwarding struct {
+	name  string
+	lines []string
+	in    bool
+}
+
+func (f *forwarding) ask() ask {
+	a := get("/orders")
+	for _, value := range f.lines {
+		a = a.with("X-Forwarded-For: " + value)
+	}
+	return a
+}
+
+var forwarded = []forwarding{
+	{"no header: the proxy is not the client", nil, false},
+	{"one entry", []string{"203.0.113.7"}, true},
+	{"blanks", []string{"  203.0.113.7 \t"}, true},
+	{"IPv6", []string{"2001:db8::1"}, true},
+	{"IPv4 in IPv6", []string{"::ffff:203.0.113.7"}, true},
+	{"a zone", []string{"2001:db8::1%eth0"}, true},
+	{"IPv4 compatible is IPv6", []string{"::203.0.113.7"}, false},
+	{"another network", []string{"198.51.100.1"}, false},
+	{"a trusted hop behind the client", []string{"203.0.113.7, 10.1.2.3"}, true},
+	{"the client says more on the left", []string{"203.0.113.7, 198.51.100.1"}, false},
+	{"the client says more on the left of a trusted hop", []string{"203.0.113.7, 198.51.100.1, 10.1.2.3"}, false},
+	{"lines are read in order", []string{"198.51.100.1", "203.0.113.7"}, true},
+	{"lines are read in order, the other way", []string{"203.0.113.7", "198.51.100.1"}, false},
+	{"garbage on the left is not read", []string{"unknown, 203.0.113.7"}, true},
+	{"no address", []string{"unknown"}, false},
+	{"authentik's letter", []string{"a"}, false},
+	{"a port", []string{"203.0.113.7:80"}, false},
+	{"brackets", []string{"[2001:db8::1]"}, false},
+	{"an empty entry at the end", []string{"203.0.113.7,"}, false},
+	{"an empty entry in the middle", []string{"203.0.113.7, , 10.1.2.3"}, false},
+	{"an empty line after", []string{"203.0.113.7", ""}, false},
+	{"octal", []string{"0313.0.0161.07"}, false},
+	{"one number", []string{"3405803783"}, false},
+	{"hexadecimal", []string{"0xcb.0.0x71.7"}, false},
+	{"quotes", []string{`"203.0.113.7"`}, false},
+	{"only trusted hops", []string{"10.1.2.3, 127.0.0.1"}, false},
+	{"ten thousand entries", []string{strings.Repeat("203.0.113.7,", 300) + strings.Repeat("10.0.0.1,", 300) + "10.0.0.1"}, false},
+	{"a tab", []string{"\t203.0.113.7\t"}, true},
+	{"IPv6 in full", []string{"2001:0db8:0000:0000:0000:0000:0000:0001"}, true},
+	{"IPv4 in IPv6 with a zone", []string{"::ffff:203.0.113.7%eth0"}, true},
+	{"a trusted address on the left of the client", []string{"127.0.0.1, 203.0.113.7"}, true},
+	{"an address that nobody has", []string{"0.0.0.0"}, false},
+	{"a hidden name", []string{"_hidden"}, false},
+	{"brackets and a port", []string{"[2001:db8::1]:80"}, false},
+	{"leading zeros", []string{"203.000.113.007"}, false},
+	{"short", []string{"203.7"}, false},
+	{"a prefix", []string{"203.0.113.0/24"}, false},
+	{"a header of another kind", []string{"for=203.0.113.7"}, false},
+}
+
 func testTrustedProxy(t *testing.T, f Framework) {
 	w := f.closed(t, recess.Policy{
 		AllowNetworks: []string{"203.0.113.0/24", "2001:db8::/32", "127.0.0.1"}, TrustedProxies: []string{"127.0.0.1", "10.0.0.0/8"},
 	})
-	for _, c := range []struct {
-		name  string
-		lines []string
-		in    bool
-	}{
-		{"no header: the proxy is not the client", nil, false},
-		{"one entry", []string{"203.0.113.7"}, true},
-		{"blanks", []string{"  203.0.113.7 \t"}, true},
-		{"IPv6", []string{"2001:db8::1"}, true},
-		{"IPv4 in IPv6", []string{"::ffff:203.0.113.7"}, true},
-		{"a zone", []string{"2001:db8::1%eth0"}, true},
-		{"IPv4 compatible is IPv6", []string{"::203.0.113.7"}, false},
-		{"another network", []string{"198.51.100.1"}, false},
-		{"a trusted hop behind the client", []string{"203.0.113.7, 10.1.2.3"}, true},
-		{"the client says more on the left", []string{"203.0.113.7, 198.51.100.1"}, false},
-		{"the client says more on the left of a trusted hop", []string{"203.0.113.7, 198.51.100.1, 10.1.2.3"}, false},
-		{"lines are read in order", []string{"198.51.100.1", "203.0.113.7"}, true},
-		{"lines are read in order, the other way", []string{"203.0.113.7", "198.51.100.1"}, false},
-		{"garbage on the left is not read", []string{"unknown, 203.0.113.7"}, true},
-		{"no address", []string{"unknown"}, false},
-		{"authentik's letter", []string{"a"}, false},
-		{"a port", []string{"203.0.113.7:80"}, false},
-		{"brackets", []string{"[2001:db8::1]"}, false},
-		{"an empty entry at the end", []string{"203.0.113.7,"}, false},
-		{"an empty entry in the middle", []string{"203.0.113.7, , 10.1.2.3"}, false},
-		{"an empty line after", []string{"203.0.113.7", ""}, false},
-		{"octal", []string{"0313.0.0161.07"}, false},
-		{"one number", []string{"3405803783"}, false},
-		{"hexadecimal", []string{"0xcb.0.0x71.7"}, false},
-		{"quotes", []string{`"203.0.113.7"`}, false},
-		{"only trusted hops", []string{"10.1.2.3, 127.0.0.1"}, false},
-		{"ten thousand entries", []string{strings.Repeat("203.0.113.7,", 300) + strings.Repeat("10.0.0.1,", 300) + "10.0.0.1"}, false},
-	} {
+	for _, c := range forwarded {
 		t.Run(c.name, func(t *testing.T) {
-			a := get("/orders")
-			for _, value := range c.lines {
-				a = a.with("X-Forwarded-For: " + value)
-			}
+			a := c.ask()
 			here := *w
 			here.t = t
 			if c.in {
@@ -134,16 +153,7 @@ func testUnixSocket(t *testing.T, f Framework) {
 		{"a proxy on the socket that names nobody", []string{"unix"}, get("/orders"), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			dir, err := os.MkdirTemp("", "recess") // a socket's name is limited to about 100 bytes, t.TempDir's is long
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = os.RemoveAll(dir) })
-			listener, err := net.Listen("unix", filepath.Join(dir, "s"))
-			if err != nil {
-				t.Skipf("no Unix sockets here: %v", err)
-			}
-			connect := func() (net.Conn, error) { return net.Dial("unix", listener.Addr().String()) }
+			listener, connect := reach(t, "unix", "")
 			w := f.openOn(t, listener, connect, recess.Policy{
 				AllowNetworks: []string{"203.0.113.0/24", "127.0.0.0/8", "::1"}, TrustedProxies: c.trusted,
 			})

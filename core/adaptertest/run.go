@@ -27,6 +27,8 @@ func Run(t *testing.T, f Framework) {
 		{"name", nameTests},
 		{"pass", passTests},
 		{"panel", panelTests},
+		{"attack", attackTests},
+		{"disclosure", disclosureTests},
 	} {
 		t.Run(topic.name, func(t *testing.T) {
 			for _, test := range topic.tests {

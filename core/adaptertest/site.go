@@ -3,6 +3,7 @@ package adaptertest
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -24,6 +25,8 @@ type Framework struct {
 	// Traits are what the framework does of its own. The zero Traits describe a router that knows nothing but
 	// exact matches and passes everything it parses to its middleware.
 	Traits Traits
+
+	logger *slog.Logger // the engines'; nil discards
 }
 
 // Traits are differences between frameworks that are theirs and not Recess's. None of them excuses a handler that ran

@@ -55,7 +55,7 @@ func (f Framework) openWith(t testing.TB, backend state.Backend, listener net.Li
 		p.Grace = recess.NoGrace // connections stay open from one request to the next
 	}
 	engine, err := recess.New(t.Context(), recess.Config{
-		Backend: backend, Policy: p, Logger: slog.New(slog.DiscardHandler),
+		Backend: backend, Policy: p, Logger: cmp.Or(f.logger, slog.New(slog.DiscardHandler)),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,8 @@ var plain = adaptertest.Framework{Name: "net/http", Serve: serve, Traits: adapte
 
 func TestConformance(t *testing.T) { adaptertest.Run(t, plain) }
 
+func TestTriples(t *testing.T) { adaptertest.Triples(t, plain) }
+
 func FuzzDecisions(f *testing.F) { adaptertest.Fuzz(f, plain) }
 
 func BenchmarkHold(b *testing.B) { adaptertest.BenchHold(b, plain) }

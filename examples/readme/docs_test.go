@@ -22,6 +22,7 @@ func documents(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	docs = append(docs, "../../.github/SECURITY.md")
 	err = filepath.WalkDir("../../docs", func(path string, _ os.DirEntry, err error) error {
 		if strings.HasSuffix(path, ".md") {
 			docs = append(docs, path)
