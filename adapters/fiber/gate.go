@@ -116,6 +116,9 @@ func (g *Gate) Panel(h http.Handler) fiber.Handler {
 		return adaptor.HTTPHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r.Header = header(c)
 			h.ServeHTTP(w, r.WithContext(ctx)) // fasthttp's own is used again when the request has ended
+			for name := range w.Header() {
+				c.Response().Header.Del(name) // the adaptor adds to what the gate has set
+			}
 		}))(c)
 	}
 }

@@ -149,8 +149,7 @@ func (p *Panel) after(w http.ResponseWriter, change *schema.Change) error {
 	if !change.Changed {
 		what = "nothing"
 	}
-	w.Header().Set("Location", p.mount+"/?done="+what)
-	w.WriteHeader(http.StatusSeeOther)
+	p.lead(w, "?done="+what)
 	return nil
 }
 
