@@ -306,7 +306,7 @@ func framedHere(policy string) string {
 	for directive := range strings.SplitSeq(policy, ";") {
 		words := strings.Fields(directive)
 		if len(words) > 0 && !strings.EqualFold(words[0], "frame-ancestors") && !strings.EqualFold(words[0], "sandbox") {
-			kept = append(kept, directive)
+			kept = append(kept, strings.Join(words, " "))
 		}
 	}
 	return strings.Join(append(kept, "frame-ancestors 'self'", "sandbox"), "; ")
