@@ -188,7 +188,7 @@ func TestAProcessThatCannotStartSaysWhy(t *testing.T) {
 			nil, 1,
 			[]string{
 				"\n  RECESS_STATUS_CODE=\"ok\": ", "\n  RECESS_ALOW_PATHS: ", "did you mean RECESS_ALLOW_PATHS?", "\n  RECESS_ALLOW_NETWORKS=\"10.0.0.256\": ",
-				"\n  RECESS_ADMIN_TOKENS: entry 1: write it as in ", "\n  RECESS_STATE=\"gopher:…\": ",
+				"\n  RECESS_ADMIN_TOKENS: entry 1: write it as in deploy:write:HASH", "\n  RECESS_STATE=\"gopher:…\": ",
 			},
 		},
 		{"the address is taken", []string{"RECESS_STATE=memory:"}, []string{"-addr", taken.Addr().String()}, 1, []string{"address already in use"}},

@@ -61,6 +61,11 @@ func (w *world) is(a ask, status int) answer {
 	if got.err != nil || got.status != status || len(got.ran) > 0 {
 		w.t.Errorf("%s: status %d (%v, %q ran), want %d: %.300s", a, got.status, got.err, got.ran, status, got.body)
 	}
+	for _, name := range []string{"Cache-Control", "X-Content-Type-Options", "Content-Type"} {
+		if lines := got.header[name]; len(lines) != 1 {
+			w.t.Errorf("%s: the answer has %s: %q, want one line", a, name, lines)
+		}
+	}
 	return got
 }
 

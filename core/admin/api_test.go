@@ -17,7 +17,6 @@ import (
 	"github.com/recess-go/recess/core"
 	"github.com/recess-go/recess/core/internal/schema"
 	"github.com/recess-go/recess/core/state"
-	"github.com/recess-go/recess/core/state/filestate"
 	"github.com/recess-go/recess/core/state/memstate"
 )
 
@@ -375,13 +374,21 @@ func TestABackendThatCannotBeWritten(t *testing.T) {
 }
 
 func TestABackendWithoutWordsForIt(t *testing.T) {
-	b, err := filestate.New(t.TempDir()+"/state.txt", filestate.Config{Format: filestate.Django})
-	if err != nil {
-		t.Fatal(err)
+	b := &backendOf{Backend: memstate.New(memstate.Config{})}
+	b.save = func(context.Context, state.Rev, []byte) (state.Rev, error) {
+		return "", fmt.Errorf("test: save: %w: it has no scopes", state.ErrInexpressible)
 	}
 	s := open(t, b)
-	s.is(order("/api/on", `{"scope":"checkout"}`).bearer(writeToken), 422, "inexpressible")
-	s.is(order("/api/on", `{}`).bearer(writeToken), 200, "")
+	if got := s.unchanged(order("/api/on", `{"scope":"checkout"}`).bearer(writeToken), 422, "inexpressible"); !strings.Contains(got.problem.Detail, "it has no scopes") {
+		t.Errorf("it is said to be %q", got.problem.Detail)
+	}
+	s.unchanged(s.form("root", "/on", "scope", "checkout"), 422, "")
+}
+
+// TestADocumentWithoutNumbers is what an operator writes by hand.
+func TestADocumentWithoutNumbers(t *testing.T) {
+	s := open(t, nil)
+	s.write(`{"version":1,"windows":[{"id":"byhand","mode":"full"}]}`)
 	if now := read[schema.Status](t, s.is(get("/api/status").bearer(readToken), 200, "")); !now.Active || !now.Exists || now.Revision != 0 {
 		t.Errorf("%+v", now)
 	}

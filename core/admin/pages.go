@@ -158,8 +158,7 @@ func (p *Panel) after(w http.ResponseWriter, change *schema.Change) error {
 	if !change.Changed {
 		what = "nothing"
 	}
-	w.Header().Set("Location", p.mount+"/?done="+what)
-	w.WriteHeader(http.StatusSeeOther)
+	p.lead(w, "?done="+what)
 	return nil
 }
 
@@ -316,7 +315,7 @@ func framedHere(policy string) string {
 	for directive := range strings.SplitSeq(policy, ";") {
 		words := strings.Fields(directive)
 		if len(words) > 0 && !strings.EqualFold(words[0], "frame-ancestors") && !strings.EqualFold(words[0], "sandbox") {
-			kept = append(kept, directive)
+			kept = append(kept, strings.Join(words, " "))
 		}
 	}
 	return strings.Join(append(kept, "frame-ancestors 'self'", "sandbox"), "; ")

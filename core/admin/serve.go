@@ -81,8 +81,7 @@ func (p *Panel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path, ok := strings.CutPrefix(r.URL.Path, p.mount)
 	switch {
 	case ok && path == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
-		w.Header().Set("Location", p.mount+"/")
-		w.WriteHeader(http.StatusSeeOther)
+		p.lead(w, "")
 		return
 	case !ok:
 		path = ""
@@ -129,6 +128,13 @@ func (p *Panel) serve(w http.ResponseWriter, r *http.Request, path string, c *ca
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	return route.handle(p, w, r, c)
+}
+
+// lead leads back to the panel. A type is named, or fiber's adaptor would guess one.
+func (p *Panel) lead(w http.ResponseWriter, query string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Location", p.mount+"/"+query)
+	w.WriteHeader(http.StatusSeeOther)
 }
 
 func (p *Panel) notAllowed(w http.ResponseWriter, methods map[string]route) error {

@@ -1,6 +1,8 @@
 package shoptest
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -30,6 +32,7 @@ func Contract(t *testing.T, launch Launcher) {
 		{"who is logged out is anonymous from then on", loggedOut},
 		{"a read-only site can be looked at", readOnly},
 		{"what is planned or announced shows in a banner", banners},
+		{"the panel is for superusers and for tokens", panel},
 		{"refusals stay out of the request log", requestLog},
 		{"sessions cannot be forged", forgedSession},
 		{"events tick until the site ends", events},
@@ -85,8 +88,10 @@ var Routes = []Route{
 	{"HEAD /maintenance/status", 200, "application/json", ""},
 	{"GET /nowhere", 404, "", ""},
 	{"GET /ignored", 404, "", ""},
+	{"GET /maintenance", 303, "", ""},
 	{"GET /maintenance/", 401, "text/html", "sign in first"},
 	{"POST /maintenance/on", 401, "text/html", "sign in first"},
+	{"GET /maintenance/api/status", 401, "application/problem+json", `"code": "unauthorized"`},
 }
 
 func open(t *testing.T, launch Launcher) {
@@ -112,7 +117,7 @@ func (s *Site) wantsRoute(r Route) {
 var stay = map[string]bool{
 	"GET /healthz": true, "HEAD /healthz": true, "GET /maintenance/status": true, "HEAD /maintenance/status": true,
 	"GET /maintenance/live": true, "GET /maintenance/ready": true, "GET /maintenance/pass": true,
-	"GET /maintenance/": true, "POST /maintenance/on": true,
+	"GET /maintenance": true, "GET /maintenance/": true, "POST /maintenance/on": true, "GET /maintenance/api/status": true,
 }
 
 func closed(t *testing.T, launch Launcher) {
@@ -320,4 +325,35 @@ func forgedSession(t *testing.T, launch Launcher) {
 		}
 	}
 	s.Ask("GET /me", As(alice)).Says(`"user":"alice"`)
+}
+
+// panel closes and opens the shop as section 7 says: superusers, 403 to others, 401 to anonymous; by session and by token.
+func panel(t *testing.T, launch Launcher) {
+	const token = "sXQnPp2h"
+	s := Open(t, launch, map[string]string{"RECESS_ADMIN_TOKENS": "deploy:write:" + fmt.Sprintf("%x", sha256.Sum256([]byte(token)))})
+	for user, status := range map[string]int{"alice": 403, "staff": 403, "root": 200} {
+		as := As(s.Login(user))
+		for _, request := range []string{"GET /maintenance/", "GET /maintenance/api/status"} {
+			if got := s.Ask(request, as); got.Status != status {
+				t.Errorf("%s as %s: status %d, want %d", request, user, got.Status, status)
+			}
+		}
+	}
+	root := As(s.Login("root"))
+	json, own := Header("Content-Type", "application/json"), Header("Sec-Fetch-Site", "same-origin")
+	bearer := Header("Authorization", "Bearer "+token)
+	wants := func(status int, request string, with ...With) {
+		t.Helper()
+		if got := s.Ask(request, with...); got.Status != status {
+			t.Errorf("%s: status %d, want %d: %s", request, got.Status, status, got.Body)
+		}
+	}
+	wants(403, "POST /maintenance/api/on {}", root, json) // does it come from the panel?
+	wants(200, "GET /")
+	wants(200, `POST /maintenance/api/on {"for":"1h"}`, root, json, own)
+	wants(503, "GET /")
+	wants(200, "GET /maintenance/", root)
+	wants(200, "POST /maintenance/api/off {}", bearer, json)
+	wants(200, "GET /")
+	s.Ask("GET /maintenance/", root).Says("deploy on ")
 }
