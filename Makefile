@@ -6,7 +6,7 @@ TOOLS   := $(CURDIR)/.tools
 LINT     = $(TOOLS)/golangci-lint
 LINT_VERSION := v2.15.0
 RACE    ?=
-FUZZTIME ?= 6s
+FUZZTIME ?= 3s
 FRAMEWORK ?= gin
 ADDR    ?= 127.0.0.1:8080
 FLIPS   ?= 1000
@@ -46,7 +46,7 @@ tidy: ## refuse a go.mod or go.sum that go mod tidy would change
 standalone: ## build and vet each module without the workspace, as its users do
 	@.ci/each 'GOWORK=off go build ./... && GOWORK=off go vet ./...' $(MODULES)
 
-fuzz: ## run every fuzz target for FUZZTIME (the differential ones for at least 20s)
+fuzz: ## run every fuzz target for FUZZTIME (the differential ones for at least 12s)
 	@.ci/fuzz $(FUZZTIME) $(MODULES)
 
 bench-propagation: ## how long a change takes to reach 8 engines on each backend, beside the bare client
