@@ -87,6 +87,8 @@ var forwarded = []forwarding{
 	{"IPv6 in full", []string{"2001:0db8:0000:0000:0000:0000:0000:0001"}, true},
 	{"IPv4 in IPv6 with a zone", []string{"::ffff:203.0.113.7%eth0"}, true},
 	{"a trusted address on the left of the client", []string{"127.0.0.1, 203.0.113.7"}, true},
+	{"a trusted hop of IPv4 in IPv6", []string{"203.0.113.7, ::ffff:10.1.2.3"}, true},
+	{"a client of IPv4 in IPv6 behind a trusted hop", []string{"::ffff:198.51.100.1, 10.1.2.3"}, false},
 	{"an address that nobody has", []string{"0.0.0.0"}, false},
 	{"a hidden name", []string{"_hidden"}, false},
 	{"brackets and a port", []string{"[2001:db8::1]:80"}, false},
