@@ -94,8 +94,11 @@ func (x *exchange) Peer() netip.AddrPort {
 		return netip.AddrPort{}
 	}
 	addr, ok := conn.RemoteAddr().(interface{ AddrPort() netip.AddrPort })
-	if !ok || addr.AddrPort().Addr().Unmap().IsUnspecified() { // a Unix socket, and a request that came over none
+	switch {
+	case !ok: // a Unix socket
 		return netip.AddrPort{}
+	case addr.AddrPort().Addr().Unmap().IsUnspecified(): // a request that came over none, and who calls himself nobody
+		return netip.AddrPortFrom(netip.Addr{}, 1)
 	}
 	return addr.AddrPort()
 }
