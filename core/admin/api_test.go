@@ -343,7 +343,7 @@ func TestABrokenDocumentIsSetAside(t *testing.T) {
 		s.unchanged(order("/api/off", `{"scope":"checkout"}`).bearer(writeToken), 409, "invalid_state")
 		s.unchanged(order("/api/cancel", `{"all":true}`).bearer(writeToken), 409, "invalid_state")
 		s.is(get("/api/fleet").bearer(readToken), 409, "invalid_state")
-		if page := s.is(get("/").as("root"), 200, "").Body.String(); !strings.Contains(page, "The state cannot be read") || strings.Contains(page, "<script>") {
+		if page := s.is(get("/").as("root"), 200, "").Body.String(); !strings.Contains(page, "The state cannot be read") || !strings.Contains(page, "Set it aside and open the whole site") || strings.Contains(page, "<script>") {
 			t.Errorf("the panel shows %s", page)
 		}
 		c := read[schema.Change](t, s.is(order("/api/off", `{}`).bearer(writeToken), 200, ""))
@@ -353,6 +353,9 @@ func TestABrokenDocumentIsSetAside(t *testing.T) {
 		s.is(order("/api/on", `{}`).bearer(writeToken), 200, "")
 
 		s.write(broken)
+		if page := s.is(get("/").as("staff"), 200, "").Body.String(); strings.Contains(page, "Set it aside") {
+			t.Error("who may only look is offered the way out")
+		}
 		s.is(s.form("root", "/off"), 303, "")
 		s.is(get("/api/status").bearer(readToken), 200, "")
 	}

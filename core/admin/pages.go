@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/recess-go/recess/core/internal/schema"
+	"github.com/recess-go/recess/core/page"
 	"github.com/recess-go/recess/core/state"
 )
 
@@ -53,6 +54,7 @@ type view struct {
 	frame
 	Status   schema.Status
 	Problem  string // why the state is not shown
+	Broken   bool   // there is one, and it makes no sense: off is the way out
 	Fleet    fleet
 	NoFleet  string // why the instances are not shown
 	Scopes   []string
@@ -85,7 +87,8 @@ func (p *Panel) show(w http.ResponseWriter, r *http.Request, c *caller, status i
 	v := view{frame: p.frame(w, r, c), Scopes: p.engine.Scopes(), Instance: p.engine.Instance(), Opening: openingForm{Mode: "full"}}
 	now, err := p.status(r.Context(), c)
 	if err != nil {
-		v.Problem = faultOf(err, time.Now()).detail
+		f := faultOf(err, time.Now())
+		v.Problem, v.Broken = f.detail, f.code == "invalid_state"
 	}
 	v.Status = now
 	v.History = slices.Clone(now.History)
@@ -104,9 +107,12 @@ func (p *Panel) show(w http.ResponseWriter, r *http.Request, c *caller, status i
 
 // done is what a form has led to: a redirect names it, and names nothing else.
 var done = map[string]string{
-	"on": "The window is open.", "schedule": "The window is planned.", "off": "The windows are ended.", "cancel": "The plan is cancelled.",
-	"revoke":  "The pass is revoked: it lets nobody in any more.",
-	"nothing": "It was so already: nothing was changed.",
+	"on":       "Done. It runs now; its button below ends it.",
+	"schedule": "Planned. Nothing changes before it begins; its button below cancels it.",
+	"off":      "Done. It is ended, or ends by degrees if you asked for that; what was planned there is cancelled.",
+	"cancel":   "The plan is cancelled.",
+	"revoke":   "The pass is revoked: it lets nobody in any more.",
+	"nothing":  "It was so already: nothing was changed.",
 }
 
 func (p *Panel) render(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
@@ -277,23 +283,18 @@ func (p *Panel) formDone(w http.ResponseWriter, r *http.Request, c *caller) func
 	}
 }
 
-// preview answers with what visitors would see, for a frame of the panel and nobody else's.
-func (p *Panel) preview(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	filled := readOpening(r)
-	order, err := filled.order()
-	if err != nil {
-		return err
-	}
-	opening, err := order.opening(time.Now())
-	if err != nil {
-		return err
-	}
-	mode := cmp.Or(opening.Mode, state.Full)
-	a, err := p.engine.Preview(state.Window{ID: "preview", Scope: opening.Scope, Mode: mode, Start: opening.Start, End: opening.End, Messages: opening.Messages}, r.PostFormValue("language"))
-	if err != nil {
-		return usage("the page cannot be shown as it would be: " + err.Error())
-	}
+// preview answers with what visitors would see, for a frame of the panel and nobody else's, or with why there is nothing to see.
+func (p *Panel) preview(w http.ResponseWriter, r *http.Request, c *caller) error {
 	h := w.Header()
+	h.Set("X-Frame-Options", "SAMEORIGIN")
+	a, err := p.previewed(r)
+	if err != nil {
+		f := faultOf(err, time.Now())
+		shown := p.frame(w, r, c)
+		shown.Fault = f
+		h.Set("Content-Security-Policy", framedHere(h.Get("Content-Security-Policy")))
+		return p.render(w, r, f.status, "unshown.html", &shown)
+	}
 	policy := ""
 	for _, f := range a.Header {
 		switch f.Name {
@@ -303,10 +304,27 @@ func (p *Panel) preview(w http.ResponseWriter, r *http.Request, _ *caller) error
 			h[f.Name] = f.Value
 		}
 	}
-	h.Set("X-Frame-Options", "SAMEORIGIN")
 	h.Set("Content-Security-Policy", framedHere(policy))
 	_, _ = w.Write(a.Body) // whoever asked has gone
 	return nil
+}
+
+// previewed is what visitors would see.
+func (p *Panel) previewed(r *http.Request) (*page.Answer, error) {
+	order, err := readOpening(r).order()
+	if err != nil {
+		return nil, err
+	}
+	opening, err := order.opening(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	mode := cmp.Or(opening.Mode, state.Full)
+	a, err := p.engine.Preview(state.Window{ID: "preview", Scope: opening.Scope, Mode: mode, Start: opening.Start, End: opening.End, Messages: opening.Messages}, r.PostFormValue("language"))
+	if err != nil {
+		return nil, usage("the page cannot be shown as it would be: " + err.Error())
+	}
+	return a, nil
 }
 
 // framedHere is a policy for a page in a frame of the panel: it may be framed, and may do nothing.
