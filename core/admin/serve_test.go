@@ -153,6 +153,9 @@ func TestHeaders(t *testing.T) {
 	} {
 		got := s.is(c.a, c.status, "")
 		for name, value := range want {
+			if strings.HasPrefix(c.a.path, "/panel.") && name == "Cross-Origin-Resource-Policy" {
+				value = "cross-origin" // a preview of nothing is of no origin
+			}
 			if lines := got.Header().Values(name); len(lines) != 1 || lines[0] != value {
 				t.Errorf("%s %s: %s is %q, want %q", c.a.method, c.a.path, name, lines, value)
 			}

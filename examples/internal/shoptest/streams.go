@@ -105,7 +105,8 @@ func webSocket(t *testing.T, launch Launcher) {
 		t.Fatalf("status %d, want 101", status)
 	}
 	defer conn.CloseNow()
-	for _, text := range []string{"hello", "", strings.Repeat("ü", shop.MaxMessage/2)} {
+	echoes := func(conn *websocket.Conn, text string) {
+		t.Helper()
 		if err := conn.Write(t.Context(), websocket.MessageText, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
@@ -113,6 +114,9 @@ func webSocket(t *testing.T, launch Launcher) {
 		if kind, got, err := conn.Read(t.Context()); err != nil || kind != websocket.MessageText || string(got) != text {
 			t.Fatalf("%.20q came back as %.20q, error %v", text, got, err)
 		}
+	}
+	for _, text := range []string{"hello", "", strings.Repeat("ü", shop.MaxMessage/2)} {
+		echoes(conn, text)
 	}
 	closes := func(conn *websocket.Conn, why string) {
 		t.Helper()
@@ -133,6 +137,7 @@ func webSocket(t *testing.T, launch Launcher) {
 		t.Fatalf("open again: status %d, want 101", status)
 	}
 	defer last.CloseNow()
+	echoes(last, "here") // the handshake is answered before the handler knows of the connection
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Stop() }()
 	closes(last, shop.Restarting)
