@@ -259,7 +259,8 @@ func TestADrainWaitsForStreamsAndTheyAreTold(t *testing.T) {
 		if took := time.Since(began); took < 2*time.Minute || took > 2*time.Minute+5*time.Second {
 			t.Errorf("the drain took %v, and the last one ended after 2m", took)
 		}
-		if words := c.told[0].Instances[0].Words(); words != "has 1 request to finish, 1 of them streams that were told to end, the oldest: GET /deaf/:id for 1s" {
+		// How old it was when the instance last announced itself is left to chance: announcements are spread at random.
+		if words := c.told[0].Instances[0].Words(); !strings.HasPrefix(words, "has 1 request to finish, 1 of them streams that were told to end, the oldest: GET /deaf/:id for ") {
 			t.Errorf("it says that the instance %s", words)
 		}
 		if n := e.Counts(); n.InFlight != 1 || n.Streams != 1 {

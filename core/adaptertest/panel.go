@@ -134,7 +134,7 @@ func testPanelForms(t *testing.T, f Framework) {
 			t.Errorf("the form leads to %q", got.header.Get("Location"))
 		}
 		w.isMaintenance(a)
-		if got := w.is(get("/ops/?done=on").as("root"), 200); !strings.Contains(got.body, "Maintenance is ON for the whole site") || !strings.Contains(got.body, "The window is open.") {
+		if got := w.is(get("/ops/?done=on").as("root"), 200); !strings.Contains(got.body, "Maintenance is ON for the whole site") || !strings.Contains(got.body, "It runs now") {
 			t.Error("the panel does not say that it is closed")
 		}
 		if got := w.is(w.form("root", "/ops/preview", "message=Wir+ziehen+um.&language=de"), 200); !strings.Contains(got.body, "Wir ziehen um.") || got.header.Get("X-Frame-Options") != "SAMEORIGIN" {
